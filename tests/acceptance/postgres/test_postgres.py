@@ -49,6 +49,15 @@ async def test_an_idle_connection_that_was_cut_off_is_replaced(
     await engine.dispose()
 
 
+async def test_a_pool_without_a_free_connection_says_so(database_url: str) -> None:
+    engine = connect_postgres(database_url, application_name=NAME, pool_size=1)
+    async with engine.connect():
+        with pytest.raises(StoreError, match="no connection to PostgreSQL was free") as e:
+            await ask(engine)
+        assert e.value.retryable
+    await engine.dispose()
+
+
 async def test_a_busy_one_is_an_error_once_and_then_replaced(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
