@@ -17,6 +17,11 @@ def test_no_two_dates_are_at_one_place(first: date, days: int) -> None:
     assert all(right - left >= 12.6 for left, right in pairwise(middles))
 
 
+def test_days_are_shown_where_no_second_month_begins() -> None:
+    marks = build_times([date(2026, 11, 24) + timedelta(n) for n in range(14)])
+    assert [mark.label for mark in marks] == ["2026-11-24", "11-29", "12-01", "12-03", "2026-12-07"]
+
+
 def test_a_month_is_named_once() -> None:
     marks = build_times([date(2026, 6, 17) + timedelta(n) for n in range(164)])
     assert [mark.label for mark in marks] == ["2026-06", "2026-08", "2026-09", "2026-10", "2026-11"]

@@ -223,6 +223,15 @@ def direction(amount: Decimal | None) -> str:
     return "" if not amount else "up" if amount > 0 else "down"
 
 
+def share(value: Decimal | float | None, digits: int = 2) -> Markup:
+    """Return a change as a percentage with its sign and colour; one that rounds to 0 has neither."""
+    if value is None:
+        return Markup(UNKNOWN)
+    rounded = round(Decimal(100 * value), digits)
+    text = f"{rounded:+.{digits}f}" if rounded else f"{0:.{digits}f}"
+    return Markup('<span class="{}">{}%</span>').format(direction(rounded), text.replace("-", "\N{MINUS SIGN}"))
+
+
 def _short(amount: Decimal, sign: str) -> str:
     return f"{amount:{sign},.2f}".rstrip("0").rstrip(".")
 
@@ -230,7 +239,7 @@ def _short(amount: Decimal, sign: str) -> str:
 #: Functions that templates call by their names.
 _FUNCTIONS = (
     area_of, caution, direction, dollars, figure, form_of, job_page, link_to, page_of, page_showing, say,
-    signed_yen, took, until, yen,
+    share, signed_yen, took, until, yen,
 )  # fmt: skip
 
 

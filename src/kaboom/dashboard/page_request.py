@@ -1,7 +1,7 @@
 """A page being built: it calls the API with the rights of its viewer, then renders a template."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Container, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
@@ -27,6 +27,8 @@ from kaboom.web.services import services_of
 _MOST_FAILED = 10
 _COUNT_KEPT_S = 5.0
 _COUNT_PATIENCE_S = 0.2
+#: How many companies a page names; each name is a request.
+_MOST_NAMED = 50
 
 
 class FailedJobs:
@@ -127,10 +129,11 @@ async def ask_name(page: OpenPage, symbol: str) -> CompanyName | None:
     return next((name_of(each, page.viewer.language) for each in found.items if each.symbol == symbol), None)
 
 
-async def ask_names_of(page: OpenPage, symbols: Sequence[str]) -> dict[str, CompanyName]:
-    """Ask for the names of some symbols of any market, by code; without those that no list has."""
-    found = await asyncio.gather(*(ask_name(page, symbol) for symbol in symbols))
-    return {symbol: name for symbol, name in zip(symbols, found, strict=True) if name is not None}
+async def ask_names_of(page: OpenPage, symbols: Iterable[str]) -> dict[str, CompanyName]:
+    """Ask for the names of the first _MOST_NAMED symbols, of any market, by code; without those that no list has."""
+    asked = list(dict.fromkeys(symbols))[:_MOST_NAMED]
+    found = await asyncio.gather(*(ask_name(page, symbol) for symbol in asked))
+    return {symbol: name for symbol, name in zip(asked, found, strict=True) if name is not None}
 
 
 async def ask_names(page: OpenPage, market: str, symbols: Container[str]) -> dict[str, CompanyName]:

@@ -76,7 +76,7 @@ def show(
     table = new_table(session.words, "session", *_NUMBERS, "booked", right=_NUMBERS)
     for each in found["items"]:
         booked = session.words.say("late") if each["is_late"] else session.words.say("in time")
-        numbers = (f"{each['equity']:,.0f}", f"{each['backtest_equity']:,.0f}", f"{each['drift']:+.2%}")
+        numbers = (f"{each['equity']:,.0f}", f"{each['backtest_equity']:,.0f}", f"{each['drift']:+z.2%}")
         add_row(table, each["session"], *numbers, str(each["fills"]), booked)
     session.show(table)
     orders: dict[str, Any] = {"next_orders": found["next_orders"], "next_order_count": len(found["next_orders"])}

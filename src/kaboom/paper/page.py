@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response, status
 
 from kaboom.backtest.report.text import list_parameters
 from kaboom.dashboard.charts import draw_growth
-from kaboom.dashboard.page_request import HexId, Page
+from kaboom.dashboard.page_request import HexId, Page, ask_names_of
 from kaboom.jobs.deps import needs
 from kaboom.paper.views import PaperView
 from kaboom.portfolio.views import PortfolioView
@@ -32,6 +32,7 @@ async def show_paper(page: Page, portfolio_id: HexId, limit: Annotated[int, Quer
         portfolio=portfolio,
         paper=paper,
         rows=_ROWS,
+        names=await ask_names_of(page, [each.symbol for each in paper.next_orders] if paper else []),
         list_parameters=list_parameters,
         chart=_draw(paper, page.viewer.language) if paper else "",
     )

@@ -72,8 +72,6 @@ _FORMS = ("trades", "cash", "import", "dividends", "rename")
 #: The fields of the forms that are sent as typed; empty fields are left out.
 _TRADE, _CASH = ("day", "side", "symbol", "price", "fee", "note"), ("day", "kind", "amount", "symbol", "note")
 _ENTRIES = 50
-#: How many companies are named; each name is a request.
-_MOST_NAMED = 50
 
 
 @router.get("/portfolios/{portfolio_id}", dependencies=[needs(Scope.PORTFOLIOS_READ)])
@@ -190,8 +188,12 @@ async def _show(page: OpenPage, portfolio_id: str, status_code: int = 200, **val
         page.api.get(CashPage, f"{path}/cash", limit=_ENTRIES),
     )
     defaults: dict[str, Any] = {"done": "", "count": 0, "problem": None, "refused": "", "given": {}, "opened": ""}
-    held = {each.symbol for each in valuation.items} | {each.symbol for each in _contributions(performance.view)}
-    symbols = sorted(symbol for symbol in held if symbol)[:_MOST_NAMED]
+    named = [
+        *(each.symbol for each in valuation.items),
+        *(each.symbol for each in _contributions(performance.view)),
+        *(each.symbol for each in trades.items),
+        *(each.symbol for each in cash.items),
+    ]
     return await page.show(
         "portfolios/one.html",
         status_code,
@@ -202,7 +204,7 @@ async def _show(page: OpenPage, portfolio_id: str, status_code: int = 200, **val
         performance=performance,
         chart=_draw(performance.view, page.viewer.language),
         name_benchmark=_name_benchmark,
-        names=await ask_names_of(page, symbols),
+        names=await ask_names_of(page, filter(None, named)),
         kinds=[kind.value for kind in CASH_KINDS],
         key=uuid4().hex,
         **(defaults | values),

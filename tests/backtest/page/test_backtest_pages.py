@@ -283,7 +283,7 @@ def test_a_curve_keeps_its_extremes_and_its_gaps() -> None:
     (one,) = build_plot([[5.0]], Room(0, 10)).curves  # type: ignore[union-attr]
     assert one.path.startswith("M0 ")
     assert spread([10.0, None, 12.0], 18) == [10.0, None, 28.0]
-    assert [mark.label for mark in build_times([date(2025, 1, 6)])] == ["2025-01", "2025-01"]
+    assert [mark.label for mark in build_times([date(2025, 1, 6)])] == ["2025-01-06", "2025-01-06"]
 
 
 def test_the_fill_of_a_curve_has_its_gaps_too() -> None:

@@ -54,7 +54,7 @@ async def test_one_session_has_orders_and_no_chart_yet(browser: httpx2.AsyncClie
     text = text_of(html)
     assert "The chart begins with the second session." in text
     assert f"Orders for {DAYS[41]} by the close of {DAYS[40]}" in text
-    assert "7203 buy" in text
+    assert "7203 TOYOTA MOTOR CORPORATION buy" in text
 
 
 async def test_both_curves_and_each_session_are_shown(
@@ -69,9 +69,8 @@ async def test_both_curves_and_each_session_are_shown(
     assert html.count('<path class="ln') == 3
     assert "Portfolio and backtest 100 at the start" in text
     assert "No order waits." in text
-    assert [day for day in map(str, DAYS) if f"{day} 10," in text] == [str(day) for day in DAYS[40:45]]
-    assert "after the next open" in text
-    assert "+4.84%" in text.partition(str(DAYS[44]) + " 10,")[2][:60]
+    assert [day for day in map(str, DAYS) if f"{day} after the next open 10," in text] == [str(day) for day in DAYS[40:45]]
+    assert "+4.84%" in text.partition(f"{DAYS[44]} after the next open 10,")[2][:60]
     async with browser_of(app, **{"accept-language": "ja"}) as japanese:
         assert "ペーパートレード" in text_of(await read_page(japanese, path_of(account)))
 

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from kaboom.bars.open import build_bar_store
 from kaboom.bars.store import BarStore
-from kaboom.dashboard.environment import direction, signed_yen, yen
+from kaboom.dashboard.environment import direction, share, signed_yen, yen
 from tests.fixtures.bars.stored_bars import DAILY, at, bar, frame
 from tests.fixtures.jobs.apps import jobs_of, memory_settings, running
 from tests.fixtures.jobs.browsers import VIEWERS, browser_of, read_page, tags_of, text_of
@@ -72,7 +72,7 @@ async def test_a_page_shows_worth_positions_and_entries(browser: httpx2.AsyncCli
     html = await read_page(browser, path)
     text = text_of(html)
     assert "Equity, yen 1,006,351 Profit, yen +6,351 Cash, yen 715,751 Value, yen 290,600" in text
-    assert "2025-11-04 buy 7203 100 2,841.5 99 284,150" in text
+    assert "2025-11-04 buy 7203 TOYOTA MOTOR CORPORATION 100 2,841.5 99 284,150" in text
     assert re.search(
         r"7203 TOYOTA MOTOR CORPORATION 100 2,842\.49 2,906 .* final \+100 \+0\.03% 290,600 28\.9% \+6,351", text
     )
@@ -121,7 +121,7 @@ async def test_a_file_is_imported_or_each_wrong_line_is_named(browser: httpx2.As
     assert done.headers["location"] == f"{path}?done=imported"
     text = text_of(await read_page(browser, f"{path}?done=imported"))
     assert "All entries of the file were booked." in text
-    assert "2025-11-04 buy 7203 100 2,841.5" in text
+    assert "2025-11-04 buy 7203 TOYOTA MOTOR CORPORATION 100 2,841.5" in text
     saturday = {"csv": head + "2025-11-08,buy,7203,100,2841.5,99,,\r\n"}
     statuses = [
         (await browser.post(f"{path}/import", data=saturday | force)).status_code for force in ({}, {"force": "1"})
@@ -163,7 +163,7 @@ async def test_pages_are_in_japanese(app: FastAPI, path: str) -> None:
         await browser.post(f"{path}/trades", data=TRADE)
         text = text_of(await read_page(browser, path))
         assert "現金（円） 715,751" in text
-        assert "2025-11-04 買付 7203 100" in text
+        assert "2025-11-04 買付 7203 トヨタ自動車 100" in text
 
 
 def test_amounts_are_written_for_people() -> None:
@@ -203,3 +203,17 @@ async def test_a_form_opens_without_scripts_and_after_a_refusal(browser: httpx2.
     assert opened(await read_page(browser, f"{path}?form=other")) == []
     refused = await browser.post(f"{path}/trades", data=TRADE | {"quantity": "x"})
     assert opened(refused.text) == ["d-trades"]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.01234, '<span class="up">+1.23%</span>'),
+        (Decimal("-0.0246"), '<span class="down">−2.46%</span>'),
+        (-0.00004, '<span class="">0.00%</span>'),
+        (0.0, '<span class="">0.00%</span>'),
+        (None, "–"),
+    ],
+)
+def test_a_change_that_rounds_to_nothing_has_no_sign(value: float | Decimal | None, shown: str) -> None:
+    assert share(value) == shown

@@ -18,7 +18,7 @@ from kaboom.backtest.results import FoundBySweep, RunResult, RunsCompared
 from kaboom.dashboard.job_rows import JobRow
 from kaboom.dashboard.labels import CompanyName, label
 from kaboom.dashboard.links import page_links
-from kaboom.dashboard.page_request import OpenPage, Page, ask_name
+from kaboom.dashboard.page_request import OpenPage, Page, ask_names_of
 from kaboom.dashboard.unknown import AnyId, ask_job
 from kaboom.errors import InvalidRequest
 from kaboom.jobs.api.view import JobPage
@@ -108,6 +108,8 @@ async def _show(page: OpenPage, *, job_id: str) -> Response:
     row, files = JobRow(await ask_job(page, "backtest", job_id)), f"{API}/results/{job_id}"
     summary, content, surface = await _ask_results(page, files, row) if row.is_final else (None, None, None)
     request = row.job.request or {}
+    tested = _tested(content)
+    companies = await _ask_names(page, content)
     return await page.show(
         "backtests/one.html",
         row=row,
@@ -121,7 +123,8 @@ async def _show(page: OpenPage, *, job_id: str) -> Response:
         files=files,
         metrics=METRICS,
         not_of_benchmark=_OTHER,
-        symbol_name=await _ask_name(page, content),
+        companies=companies,
+        symbol_name=companies.get(tested[0]) if len(tested) == 1 else None,
         **NUMBERS,
     )
 
@@ -177,10 +180,18 @@ def _costs_of(request: Mapping[str, Any], language: Language) -> str:
         return ""
 
 
-async def _ask_name(page: OpenPage, content: ReportContent | None) -> CompanyName | None:
-    """Return the name of the company if one symbol was tested; None if the name is unknown."""
-    symbols = content.summary.request.get("symbols") if content else None
-    return await ask_name(page, symbols[0]) if symbols and len(symbols) == 1 else None
+def _tested(content: ReportContent | None) -> Sequence[str]:
+    """Return the symbols that were asked for by code."""
+    return content.summary.request.get("symbols") or [] if content else []
+
+
+async def _ask_names(page: OpenPage, content: ReportContent | None) -> dict[str, CompanyName]:
+    """Return the names of the companies in a report: of the one that was tested, or of those in orders and trades."""
+    tested = _tested(content)
+    if content is None or len(tested) == 1:
+        return await ask_names_of(page, tested)
+    listed = [each.symbol for each in content.summary.next_orders] + [each.symbol for each in content.trades]
+    return await ask_names_of(page, listed)
 
 
 #: A surface with more cells is only drawn on the canvas.

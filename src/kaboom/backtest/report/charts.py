@@ -97,17 +97,19 @@ def build_plot(lines: Sequence[Values], room: Room) -> Plot | None:
 
 
 def build_times(dates: Sequence[date]) -> list[TimeMark]:
-    """Return the dates below a plot: the beginnings of years, or of months if fewer than three years begin."""
+    """Return the dates below a plot: the beginnings of years; of months if few years begin; days if one month does."""
     changes = [n for n in range(1, len(dates)) if dates[n].year != dates[n - 1].year]
     form = "%Y"
     if len(changes) < 3:
         changes, form = [n for n in range(1, len(dates)) if dates[n].month != dates[n - 1].month], "%Y-%m"
+    edges, edge = (dates[0].strftime(form), dates[-1].strftime("%Y-%m")), 19
+    if len(changes) < 2:
+        changes, form, edges, edge = list(range(1, len(dates) - 1)), "%m-%d", (f"{dates[0]}", f"{dates[-1]}"), 26
     chosen = changes[:: max(1, math.ceil(len(changes) / _MOST_TIMES))]
     last = max(1, len(dates) - 1)
     marks = [TimeMark(round(100 * n / last, 2), dates[n].strftime(form), "middle") for n in chosen]
     # The first and the last day are at the edges.
-    edges = (dates[0].strftime(form), dates[-1].strftime("%Y-%m"))
-    inner = [mark for mark in marks if 19 <= mark.x <= 80 and mark.label not in edges]
+    inner = [mark for mark in marks if edge <= mark.x <= 99 - edge and mark.label not in edges]
     return [TimeMark(0.0, edges[0], "start"), *inner, TimeMark(100.0, edges[1], "end")]
 
 

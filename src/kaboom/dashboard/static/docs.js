@@ -2,9 +2,15 @@
 const host = document.getElementById('swagger');
 const root = document.documentElement;
 
+const dark = matchMedia('(prefers-color-scheme: dark)');
+
 // Swagger UI has a dark theme of its own.
-const isDark = root.dataset.theme ? root.dataset.theme === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches;
-root.classList.toggle('dark-mode', isDark);
+const colour = () => {
+  root.classList.toggle('dark-mode', root.dataset.theme ? root.dataset.theme === 'dark' : dark.matches);
+};
+colour();
+document.addEventListener('redraw', colour);
+dark.addEventListener('change', colour);
 
 window.SwaggerUIBundle({
   url: '/openapi.json',

@@ -1,19 +1,19 @@
 // One stream of events. A hidden tab closes it, since a browser keeps six connections to a host; when the tab is seen
 // again, or the connection is lost, it is opened anew after the last event that was seen.
+import { serverNow, timeOfDay } from './clock.js';
+
 const mark = document.getElementById('live');
 const lost = document.getElementById('live-lost');
 const FIRST_WAIT_S = 1;
 const MOST_WAIT_S = 15;
 const HIDDEN_MS = 20_000;
 
-const clock = (at) => at.toLocaleTimeString('ja-JP', { timeZone: 'Asia/Tokyo', hour12: false });
-
 export class Stream {
   #source = null;
   #timer = 0;
   #hiding = 0;
   #waitS = FIRST_WAIT_S;
-  #seenAt = new Date();
+  #seenAt = serverNow();
   #isOver = false;
   #wasOpen = false;
 
@@ -49,7 +49,7 @@ export class Stream {
     });
     this.#source.addEventListener('at', (event) => {
       this.last = event.lastEventId || this.last;
-      this.#seenAt = new Date();
+      this.#seenAt = serverNow();
     });
     this.#source.addEventListener('again', (event) => {
       this.last = event.lastEventId || this.last;
@@ -58,7 +58,7 @@ export class Stream {
     for (const [name, handle] of Object.entries(this.handlers)) {
       this.#source.addEventListener(name, (event) => {
         this.last = event.lastEventId || this.last;
-        this.#seenAt = new Date();
+        this.#seenAt = serverNow();
         handle(event);
       });
     }
@@ -100,7 +100,7 @@ export class Stream {
     mark.querySelector('use').setAttribute('href', isLive ? '#ok' : '#warn');
     mark.querySelector('.live-word').textContent = isLive ? mark.dataset.word : mark.dataset.lost;
     lost.hidden = isLive;
-    const text = lost.dataset.text.replace('{at}', clock(this.#seenAt)).replace('{seconds}', String(this.#waitS));
+    const text = lost.dataset.text.replace('{at}', timeOfDay(this.#seenAt)).replace('{seconds}', String(this.#waitS));
     lost.querySelector('[data-text]').textContent = text;
   }
 }
