@@ -382,6 +382,14 @@ class TestList:
         found = await ledger.list_jobs(JobQuery((QUEUE,), OWNER, parent_id=parent.job_id))
         assert [j.job_id for j in found] == [child.job_id for child in reversed(children)]
 
+    async def test_filters_by_kind(self, ledger: JobHistory) -> None:
+        run, paper, sweep = [
+            await accepted(ledger, queue="backtest", task=f"backtest.{verb}") for verb in ("run", "paper", "sweep")
+        ]
+        for tasks, found in (({run.task, sweep.task}, [sweep, run]), ({paper.task}, [paper]), ({"backtest.x"}, [])):
+            query = JobQuery(("backtest",), OWNER, tasks=frozenset(tasks), limit=2)
+            assert [j.job_id for j in await ledger.list_jobs(query)] == [job.job_id for job in found]
+
 
 class TestUnfinished:
     async def test_open_jobs_of_a_queue_oldest_first(self, ledger: JobHistory) -> None:

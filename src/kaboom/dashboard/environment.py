@@ -223,10 +223,10 @@ def direction(amount: Decimal | None) -> str:
     return "" if not amount else "up" if amount > 0 else "down"
 
 
-def share(value: Decimal | float | None, digits: int = 2) -> Markup:
+def share(value: Decimal | float | None, digits: int = 2) -> str:
     """Return a change as a percentage with its sign and colour; one that rounds to 0 has neither."""
     if value is None:
-        return Markup(UNKNOWN)
+        return UNKNOWN
     rounded = round(Decimal(100 * value), digits)
     text = f"{rounded:+.{digits}f}" if rounded else f"{0:.{digits}f}"
     return Markup('<span class="{}">{}%</span>').format(direction(rounded), text.replace("-", "\N{MINUS SIGN}"))

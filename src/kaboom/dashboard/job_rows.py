@@ -21,6 +21,7 @@ from kaboom.market.outcome import Outcome, is_fine
 #: The reference of a job in forms: the queue as in paths, and the id.
 _REFERENCE = re.compile(r"[a-z][a-z-]{0,30}/[0-9a-f]{32}")
 _LINK = re.compile(r"/api/v1/([a-z][a-z-]{0,30})/jobs/([0-9a-f]{32})")
+_PAPER = "backtest.paper"
 #: The pages for the results of a queue.
 _OWN_PAGES: Mapping[str, str] = {"backtest": "/backtests", "ai_analysis": "/analyses"}
 #: The mark of each state: its kind, which selects the colour, and its shape.
@@ -61,8 +62,16 @@ class JobRow:
     @property
     def own_page(self) -> str:
         """The page that shows the result of this kind of job; "" if the page of the job shows it."""
+        if self.job.task == _PAPER:
+            portfolio_id = (self.job.request or {}).get("portfolio_id")
+            return f"/portfolios/{portfolio_id}/paper" if portfolio_id else ""
         folder = _OWN_PAGES.get(self.job.queue, "")
         return folder and f"{folder}/{self.job.job_id}"
+
+    @property
+    def own_page_name(self) -> str:
+        """What the link to `own_page` says, as a key of the labels `job_page`."""
+        return "paper" if self.job.task == _PAPER else self.job.queue
 
     @property
     def short_id(self) -> str:

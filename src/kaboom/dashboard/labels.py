@@ -82,7 +82,7 @@ LABELS: Mapping[str, Mapping[str, str | tuple[str, str]]] = {
         "again": ("Run {n} job again", "Run {n} jobs again"), "retry": ("Retry {n} item", "Retry {n} items"),
         "cancel": ("Cancel {n} job", "Cancel {n} jobs"),
     },
-    "job_page": {"backtest": "Open the backtest", "ai_analysis": "Open the analysis"},
+    "job_page": {"backtest": "Open the backtest", "ai_analysis": "Open the analysis", "paper": "Open the paper portfolio"},
     "job_preview": {
         "retry": ("Retry what failed in {n} job?", "Retry what failed in {n} jobs?"),
         "again": ("Run {n} job again?", "Run {n} jobs again?"),

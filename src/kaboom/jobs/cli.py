@@ -114,6 +114,9 @@ def list_jobs(
     queue: Annotated[
         Queue | None, typer.Option(help="only jobs of this queue (default: all but notifications)")
     ] = None,
+    task: Annotated[
+        list[str] | None, typer.Option(help="only jobs of this kind, such as backtest.run (repeatable)")
+    ] = None,
     *,
     every: Annotated[
         bool, typer.Option("--all", help="also jobs that Kaboom submits itself, such as deliveries")
@@ -122,7 +125,7 @@ def list_jobs(
 ) -> None:
     """List jobs, newest first."""
     session: Session = context.obj.with_json(json)
-    params = given(limit=limit, status=status or [], q=q or None, cursor=cursor or None)
+    params = given(limit=limit, status=status or [], task=task or [], q=q or None, cursor=cursor or None)
     queues = () if every else USER_QUEUES
     params |= given(queue=[each.value for each in ((queue,) if queue else queues)])
     page = session.client().call("GET", _JOBS, params=params)
@@ -132,7 +135,7 @@ def list_jobs(
     if page["items"]:
         session.show(_job_table(session, page["items"]))
     elif not back_to:
-        session.say(_explain_none(session, is_filtered=bool(status or queue or cursor), q=q), q=q)
+        session.say(_explain_none(session, is_filtered=bool(status or queue or task or cursor), q=q), q=q)
     if back_to:
         message = (
             gettext_noop("searched the jobs since {at}; search older ones: --cursor {cursor}")

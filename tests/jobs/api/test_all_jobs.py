@@ -66,9 +66,19 @@ async def test_some_queues_and_states_can_be_asked_for(real_app: FastAPI, real_h
         ("queue=market_data&queue=ingest", made[::-1]),
         ("queue=backtest", []),
         ("status=queued&q=mirror", [made[1]]),
+        ("task=ingest.run_daily", [made[2], made[0]]),
+        ("task=ingest.run_daily&task=market_data.mirror&limit=2", [made[2], made[1]]),
+        ("task=backtest.run", []),
         ("status=failed", []),
     ):
         assert [job["job_id"] for job in (await get(real_http, f"{ALL_JOBS}?{query}"))["items"]] == wanted
+
+
+async def test_a_task_that_does_not_exist_is_refused_with_those_that_do(real_http: httpx2.AsyncClient) -> None:
+    answer = await real_http.get(f"{ALL_JOBS}?task=backtest.rum")
+    assert answer.status_code == 422
+    assert "task was 'backtest.rum', expected one of" in answer.json()["detail"]
+    assert "backtest.run" in answer.json()["detail"]
 
 
 async def test_a_cursor_of_all_queues_is_good_for_that_list_only(
@@ -76,7 +86,11 @@ async def test_a_cursor_of_all_queues_is_good_for_that_list_only(
 ) -> None:
     await plant(real_app, "imi")
     cursor = (await get(real_http, f"{ALL_JOBS}?limit=1"))["next_cursor"]
-    for path in (f"/api/v1/ingest/jobs?cursor={cursor}", f"{ALL_JOBS}?queue=ingest&cursor={cursor}"):
+    for path in (
+        f"/api/v1/ingest/jobs?cursor={cursor}",
+        f"{ALL_JOBS}?queue=ingest&cursor={cursor}",
+        f"{ALL_JOBS}?task=ingest.run_daily&cursor={cursor}",
+    ):
         answer = await real_http.get(path)
         assert (answer.status_code, answer.json()["type"].rpartition("/")[2]) == (400, "bad-cursor")
     assert (await real_http.get(f"{ALL_JOBS}?queue=none")).status_code == 422

@@ -69,10 +69,22 @@ async def test_both_curves_and_each_session_are_shown(
     assert html.count('<path class="ln') == 3
     assert "Portfolio and backtest 100 at the start" in text
     assert "No order waits." in text
-    assert [day for day in map(str, DAYS) if f"{day} after the next open 10," in text] == [str(day) for day in DAYS[40:45]]
+    assert [day for day in map(str, DAYS) if f"{day} after the next open 10," in text] == [
+        str(day) for day in DAYS[40:45]
+    ]
     assert "+4.84%" in text.partition(f"{DAYS[44]} after the next open 10,")[2][:60]
     async with browser_of(app, **{"accept-language": "ja"}) as japanese:
         assert "ペーパートレード" in text_of(await read_page(japanese, path_of(account)))
+
+
+async def test_the_job_of_a_session_leads_to_the_portfolio(browser: httpx2.AsyncClient, account: Account) -> None:
+    job = await follow(account, DAYS[40], HOLD)
+    html = await read_page(browser, f"/jobs/backtest/{job['job_id']}")
+    assert f'<a class="btn" href="{path_of(account)}">Open the paper portfolio</a>' in html
+    assert "session 2025" in text_of(html)
+    answer = await browser.get(f"/backtests/{job['job_id']}")
+    assert (answer.status_code, answer.headers["location"]) == (303, path_of(account))
+    assert "No backtest has been run yet." in text_of(await read_page(browser, "/backtests"))
 
 
 async def test_another_team_does_not_find_it(app: FastAPI, account: Account) -> None:

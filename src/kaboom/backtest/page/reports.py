@@ -30,6 +30,8 @@ from kaboom.web.auth.scopes import Scope
 router = APIRouter()
 API = "/api/v1/backtest"
 _PAGE = 50
+#: The kinds of jobs that are listed; the page of a portfolio shows its paper sessions.
+_TASKS = ("backtest.run", "backtest.sweep")
 #: The metrics of a report, in the order of the page, and those that are not shown for the benchmark.
 METRICS = (
     "total_return", "cagr", "volatility", "sharpe", "sortino", "max_drawdown", "longest_below_peak", "exposure",
@@ -55,7 +57,7 @@ async def show_backtests(
     done: Annotated[str, Query(max_length=20)] = "",
 ) -> Response:
     """Show backtests, newest first; `job` names those that are chosen."""
-    found = await page.api.get(JobPage, "/api/v1/jobs", queue="backtest", cursor=cursor, limit=_PAGE)
+    found = await page.api.get(JobPage, "/api/v1/jobs", queue="backtest", task=_TASKS, cursor=cursor, limit=_PAGE)
     if found.status == 400 and cursor:
         # The cursor is of an older release: begin with the first row.
         return page.go_to("/backtests")
@@ -106,6 +108,8 @@ async def show_backtest(page: Page, job_id: AnyId) -> Response:
 
 async def _show(page: OpenPage, *, job_id: str) -> Response:
     row, files = JobRow(await ask_job(page, "backtest", job_id)), f"{API}/results/{job_id}"
+    if row.job.task not in _TASKS:
+        return page.go_to(row.own_page or row.path)
     summary, content, surface = await _ask_results(page, files, row) if row.is_final else (None, None, None)
     request = row.job.request or {}
     tested = _tested(content)

@@ -6,7 +6,7 @@ from typing import Any
 from rich.table import Table
 
 from kaboom.analysis.results import AnalysisResult
-from kaboom.backtest.cli.tables import print_run
+from kaboom.backtest.cli.tables import print_next_orders, print_run
 from kaboom.backtest.results import RunResult
 from kaboom.cli.output.kinds import has_files, is_of, unit_of
 from kaboom.cli.output.text import add_row, new_table
@@ -16,6 +16,7 @@ from kaboom.ingest.results import IngestResult
 from kaboom.jobs.results import OfProvider, PlannedResult, list_facts
 from kaboom.market.outcome import Outcome
 from kaboom.market_data.results import CompactResult, IndicatorResult, MirrorResult, SymbolsResult
+from kaboom.paper.results import PaperResult
 from kaboom.text.catalogue import gettext_noop
 from kaboom.text.speaker import Speaker
 
@@ -28,6 +29,8 @@ def print_result(session: Session, job: dict[str, Any], result: dict[str, Any]) 
         _print_planned(session, job, result)
     elif is_of(job, RunResult):
         print_run(session, result)
+    elif is_of(job, PaperResult):
+        _print_paper(session, result)
     elif is_of(job, AnalysisResult):
         print_analyses(session, result)
     elif is_of(job, SymbolsResult):
@@ -50,6 +53,28 @@ def _print_changes(session: Session, result: dict[str, Any]) -> None:
             changes=changes,
         )
     )
+
+
+def _print_paper(session: Session, result: dict[str, Any]) -> None:
+    words, last = session.words, result["session"]
+    booked = {
+        "sessions": words.count("{n:,} session", "{n:,} sessions", result["booked"]),
+        "fills": words.count("{n:,} fill", "{n:,} fills", result["fills"]),
+    }
+    session.show(
+        words.say("{sessions} booked up to {last}, {fills}", last=last, **booked)
+        if result["booked"]
+        else words.say("every session up to {last} was booked before", last=last)
+    )
+    session.show(
+        words.say(
+            "equity {equity} yen, backtest {backtest} yen, drift {drift}",
+            equity=f"{result['equity']:,.0f}",
+            backtest=f"{result['backtest_equity']:,.0f}",
+            drift=f"{result['drift']:+z.2%}",
+        )
+    )
+    print_next_orders(session, result | {"last": last})
 
 
 def _print_planned(session: Session, job: dict[str, Any], result: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from kaboom.ingest.results import IngestResult
 from kaboom.jobs.model import Queue
 from kaboom.jobs.results import OfProvider, OfSession, PlannedResult
 from kaboom.market.outcome import Outcome
+from kaboom.paper.results import PaperResult
 
 
 def print_summary(session: Session, job: dict[str, Any]) -> None:
@@ -70,7 +71,10 @@ def _print_next(session: Session, job: dict[str, Any]) -> None:
     result = job["result"] or {}
     lines = []
     if job["queue"] == Queue.BACKTEST:
-        lines += [f"kaboom backtest report {job['job_id']}"] if result else []
+        report = f"kaboom backtest report {job['job_id']}"
+        lines += (
+            [f"kaboom paper show {result['portfolio_id']}" if is_of(job, PaperResult) else report] if result else []
+        )
     elif job["progress"]["total"] and is_of(job, PlannedResult):
         lines += [*_show_bars(session, job, result), *_show_coverage(job)] if result else []
     if result and is_of(job, IngestResult) and result["counts"].get("quarantined"):

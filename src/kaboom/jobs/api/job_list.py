@@ -11,7 +11,7 @@ import orjson
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from kaboom.errors import StoreError
+from kaboom.errors import InvalidRequest, StoreError
 from kaboom.jobs.api.view import JobPage, conceal, view_job
 from kaboom.jobs.api.words import Instant
 from kaboom.jobs.deps import Cursors, Jobs, Shared, needs
@@ -95,6 +95,9 @@ class Listing(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     status: list[JobStatus] = Field(default=[], max_length=7)
+    task: list[Annotated[str, Field(max_length=60, examples=["backtest.run"])]] = Field(
+        default=[], max_length=20, description="only jobs of these kinds; default: all"
+    )
     q: str = Field(
         default="",
         max_length=100,
@@ -126,8 +129,13 @@ class JobList:
 
         Raises:
             BadCursor: the cursor is not of this list.
+            InvalidRequest: a task is of no kind that this release has.
 
         """
+        unknown = [task for task in query.task if jobs.parts.catalog.find(task) is None]
+        if unknown:
+            known = ", ".join(each.name for each in jobs.parts.catalog)
+            raise InvalidRequest(f"task was {unknown[0]!r}, expected one of {known}", pointer="/task")
         asked, history = await self._to_query(query), jobs.parts.history
         end = await history.find_end(asked, jobs=SEARCHED_JOBS) if asked.words else None
         found = await history.list_jobs(replace(asked, down_to=end))
@@ -159,6 +167,7 @@ class JobList:
             self.owner,
             # The ledger learns late of a running job's state: list all open jobs, then filter by the state in Redis.
             statuses=wanted | _OPEN if wanted & _OPEN else wanted,
+            tasks=frozenset(query.task),
             since=query.since,
             until=query.until,
             parent_id=query.parent_id,
@@ -170,7 +179,9 @@ class JobList:
     def _scope(self, query: Listing) -> list[object]:
         """Return what identifies this list; the cursor of a list with another scope is rejected."""
         wanted = [sorted(query.status), query.q.split(), query.since, query.until]
-        return [*self.queues, self.owner, *wanted, *([query.parent_id] if query.parent_id else [])]
+        # A filter that was added later is left out where it is empty: a cursor of before stays good.
+        later = [each for each in (query.parent_id, sorted(query.task)) if each]
+        return [*self.queues, self.owner, *wanted, *later]
 
 
 def _does_mention_all(job: Job, words: Sequence[str]) -> bool:

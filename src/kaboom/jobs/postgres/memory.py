@@ -300,6 +300,7 @@ def _matches(job: Job, query: JobQuery) -> bool:
         job.queue in query.queues
         and job.owner == query.owner
         and (not query.statuses or job.status in query.statuses)
+        and (not query.tasks or job.task in query.tasks)
         and (query.since is None or _age(job)[0] >= query.since)
         and (query.until is None or _age(job)[0] < query.until)
         and query.parent_id in {None, job.parent_id}

@@ -38,7 +38,7 @@ class JobQuery:
 
     Attributes:
         queues: any of these, at least one.
-        statuses: any of these; empty means all.
+        statuses: any of these; empty means all. tasks: the same.
         since: requested at this time or later. until: requested before this time.
         is_retried: whether the job has a child; None for both.
         parent_id: only the retries of this job.
@@ -51,6 +51,7 @@ class JobQuery:
     queues: tuple[str, ...]
     owner: str
     statuses: frozenset[JobStatus] = frozenset()
+    tasks: frozenset[str] = frozenset()
     since: datetime | None = None
     until: datetime | None = None
     is_retried: bool | None = None

@@ -223,6 +223,8 @@ def _page_of_queue(query: JobQuery, queue: str) -> Select[Any]:
     statement = select(*key, VERSION).where(JOBS.c.queue == queue, JOBS.c.owner == query.owner)
     if query.statuses:
         statement = statement.where(JOBS.c.status.in_(sorted(query.statuses)))
+    if query.tasks:
+        statement = statement.where(JOBS.c.task.in_(sorted(query.tasks)))
     if query.since:
         statement = statement.where(JOBS.c.requested_at >= query.since)
     if query.until:
