@@ -133,7 +133,7 @@ async def _find_full(settings: AppSettings, database_url: str, said: str) -> Non
             connection.execute("ALTER TABLE schedules RENAME TO schedules_gone")
         away = await client.get("/api/v1/schedules", headers={"x-ingest-token": TOKEN})
         assert away.status_code == 503
-        assert re.match(rf"{said} on it \(PostgreSQL refused", away.json()["detail"])
+        assert re.match(rf"{said} on it \(the schema is missing", away.json()["detail"])
 
 
 async def test_a_redis_without_memory_takes_no_write() -> None:

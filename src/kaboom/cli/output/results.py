@@ -56,15 +56,15 @@ def _print_changes(session: Session, result: dict[str, Any]) -> None:
 
 
 def _print_paper(session: Session, result: dict[str, Any]) -> None:
-    words, last = session.words, result["session"]
+    words, last, strategy = session.words, result["session"], result["strategy"]
     booked = {
         "sessions": words.count("{n:,} session", "{n:,} sessions", result["booked"]),
         "fills": words.count("{n:,} fill", "{n:,} fills", result["fills"]),
     }
     session.show(
-        words.say("{sessions} booked up to {last}, {fills}", last=last, **booked)
+        words.say("{strategy}: {sessions} booked up to {last}, {fills}", strategy=strategy, last=last, **booked)
         if result["booked"]
-        else words.say("every session up to {last} was booked before", last=last)
+        else words.say("{strategy}: every session up to {last} was booked before", strategy=strategy, last=last)
     )
     session.show(
         words.say(
