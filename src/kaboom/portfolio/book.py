@@ -1,12 +1,13 @@
 """The book of a portfolio: entries and splits in their order, from which positions and cash follow."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
+from itertools import accumulate
 
 from kaboom.errors import Conflict, InvalidRequest
 from kaboom.market.action import Split
-from kaboom.portfolio.entry import Entry, EntryKind, in_force
+from kaboom.portfolio.entry import Entry, EntryKind, in_force, make_movement, number_entries
 from kaboom.portfolio.money import ZERO, format_yen
 from kaboom.portfolio.position import Position
 
@@ -18,12 +19,13 @@ class Shortfall(Conflict):
 
     Attributes:
         entry_id: the entry.
+        is_of_cash: whether cash lacks, not shares.
 
     """
 
-    def __init__(self, message: str, entry_id: str) -> None:
+    def __init__(self, message: str, entry_id: str, *, is_of_cash: bool) -> None:
         super().__init__(message)
-        self.entry_id = entry_id
+        self.entry_id, self.is_of_cash = entry_id, is_of_cash
 
 
 class OddLot(InvalidRequest):
@@ -78,6 +80,7 @@ class Book:
             raise Shortfall(
                 f"{entry.symbol} would be short on {entry.day}: {entry.quantity} sold, {self.held(entry.symbol)} held",
                 entry.entry_id,
+                is_of_cash=False,
             )
         self.pay(entry)
         self.hold(entry)
@@ -99,20 +102,20 @@ class Book:
 
         """
         kind = entry.kind
-        moved = entry.amount if kind in _IN else -entry.amount
-        rest = self.cash + moved - entry.fee
+        rest = self.cash + _moved(entry)
         if rest < 0:
             raise Shortfall(
                 f"cash would be {format_yen(rest)} yen on {entry.day}, expected 0 or more: deposit cash by then",
                 entry.entry_id,
+                is_of_cash=True,
             )
         self.cash = rest
         if kind in {EntryKind.DEPOSIT, EntryKind.WITHDRAWAL}:
-            self.net_deposits += moved
+            self.net_deposits += _moved(entry)
         elif kind.is_income:
-            self.income += moved
+            self.income += entry.amount
         elif kind.is_cost:
-            self.costs -= moved
+            self.costs += entry.amount
 
     def split(self, split: Split) -> None:
         """Apply a split to the shares that are held."""
@@ -122,6 +125,43 @@ class Book:
 
     def _position(self, entry: Entry) -> Position:
         return self.positions.setdefault(entry.symbol, Position())
+
+
+def deposit_what_lacks(new: Sequence[Entry], kept: Sequence[Entry], new_id: Callable[[], str]) -> list[Entry]:
+    """Return new entries with a deposit before each buy for which there is too little cash, on its day.
+
+    A deposit also covers what later entries lack up to the next new buy, such as a buy that was booked before.
+    """
+    ids, cash, paid = {entry.entry_id for entry in new}, ZERO, dict[str, Decimal]()
+    for run in _runs(in_force([*kept, *number_entries(new, after=len(kept))]), ids):
+        moves = list(accumulate((_moved(entry) for entry in run), initial=cash))
+        cash, first = moves[-1], run[0]
+        if min(moves) < 0 and first.kind is EntryKind.BUY and first.entry_id in ids:
+            paid[first.entry_id] = -min(moves)
+            cash -= min(moves)
+    found = list[Entry]()
+    for entry in new:
+        if entry.entry_id in paid:
+            lacking, note = paid[entry.entry_id], f"for {entry.symbol}"
+            found.append(make_movement(new_id(), entry.day, EntryKind.DEPOSIT, lacking, note=note))
+        found.append(entry)
+    return found
+
+
+def _runs(entries: Sequence[Entry], new_ids: Container[str]) -> Iterator[list[Entry]]:
+    """Yield the entries in parts that begin with a new buy, but for the first one."""
+    run: list[Entry] = []
+    for entry in entries:
+        if run and entry.kind is EntryKind.BUY and entry.entry_id in new_ids:
+            yield run
+            run = []
+        run.append(entry)
+    if run:
+        yield run
+
+
+def _moved(entry: Entry) -> Decimal:
+    return (entry.amount if entry.kind in _IN else -entry.amount) - entry.fee
 
 
 type Apply = Callable[[Book, Entry], None]

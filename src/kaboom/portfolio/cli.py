@@ -302,13 +302,19 @@ def show_performance(
 def import_file(
     context: typer.Context,
     portfolio: Which,
-    file: Annotated[Path, typer.Argument(help="CSV file, in UTF-8 or CP932")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="CSV of day,kind,symbol,quantity,price,fee,amount,note, or of the broker; UTF-8 or CP932"),
+    ],
     key: Key = None,
     *,
     force: Force = False,
+    deposits: Annotated[
+        bool, typer.Option("--deposits", help="also book a deposit of what a buy lacks, on its day")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Book all entries of a CSV file, or none: day,kind,symbol,quantity,price,fee,amount,note."""
+    """Book all entries of a CSV file, or none; or the new trades of a trade history of SBI or Rakuten Securities."""
     session: Session = context.obj.with_json(json)
     try:
         text = decode_csv(file.read_bytes())
@@ -318,12 +324,19 @@ def import_file(
             Exit.USAGE, session.words.say("{path} could not be read: {reason}", path=file, reason=reason)
         ) from e
     path = f"{find_portfolio(session, portfolio)}/import"
-    done = session.client().call("POST", path, json={"csv": text, "force": force}, headers=key_header(key))
+    body = {"csv": text, "force": force} | ({"deposits": True} if deposits else {})
+    done = session.client().call("POST", path, json=body, headers=key_header(key))
     session.print_if_json(done)
     if key is None:
         session.say("{count} entries booked", count=done["entries"])
     else:
         session.say("{count} entries booked, once for the key {key}", count=done["entries"], key=key)
+    if done["deposits"]:
+        session.say("{count} of them are deposits of what buys lacked", count=done["deposits"])
+    if done["known"]:
+        session.say("{count} trades were booked before", count=done["known"])
+    for each in done["left_out"]:
+        session.say("line {line} left out: {reason}", line=each["line"], reason=session.words.detail(each["reason"]))
 
 
 @app.command("export")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 
 from kaboom.drivers.printable import FORMULA_STARTS
 from kaboom.errors import InvalidRequest
@@ -28,6 +29,8 @@ _GUARD = "'"
 _KINDS = (EntryKind.BUY, EntryKind.SELL, *CASH_KINDS)
 #: 2025-11-04 as Excel in Japan saves it.
 _SLASHED = re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})", re.ASCII)
+#: 1,234,567.5; any other comma may be a decimal one.
+_GROUPED = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?", re.ASCII)
 #: The most faults that are reported for a file.
 MOST_FAULTS = 20
 
@@ -42,11 +45,24 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """The entries of a file with the line of each by entry id; entries are not used if there is a fault."""
+    """The entries of a file with the line of each by entry id; entries are not used if there is a fault.
+
+    Attributes:
+        broker: whose trade history it is; "" of a file of Kaboom's columns.
+        left_out: the lines of a history that are no cash trades of shares, with the reasons.
+
+    """
 
     entries: tuple[Entry, ...]
     lines: Mapping[str, int]
     faults: tuple[Fault, ...]
+    broker: str = ""
+    left_out: tuple[Fault, ...] = ()
+
+
+def torn(line: int, cause: csv.Error) -> Fault:
+    """Return the fault of a line at which the file stops being CSV."""
+    return Fault(line, f"the line is no CSV: {cause}")
 
 
 def format_csv(entries: Iterable[Entry]) -> str:
@@ -74,7 +90,11 @@ def parse_csv(text: str, new_id: Callable[[], str], *, today: date) -> Parsed:
         names = [name.strip() for name in rows.fieldnames or ()]
         if sorted(names) != sorted(COLUMNS):
             found = ",".join(names)
-            raise InvalidRequest(f"the header was {found[:100]!r}, expected {','.join(COLUMNS)}", pointer="/csv")
+            raise InvalidRequest(
+                f"the header was {found[:100]!r}, expected {','.join(COLUMNS)}, or the columns of a trade history of "
+                "SBI or Rakuten Securities",
+                pointer="/csv",
+            )
         rows.fieldnames = names
         for row in rows:
             try:
@@ -87,7 +107,7 @@ def parse_csv(text: str, new_id: Callable[[], str], *, today: date) -> Parsed:
                 entries.append(entry)
                 lines[entry.entry_id] = rows.line_num
     except csv.Error as e:
-        faults.append(Fault(rows.reader.line_num, f"the line is no CSV: {e}"))
+        faults.append(torn(rows.reader.line_num, e))
     if not (entries or faults):
         raise InvalidRequest("the file had no entry, expected at least one line below its header", pointer="/csv")
     return Parsed(tuple(entries), lines, tuple(faults))
@@ -116,7 +136,7 @@ def _parse(row: Mapping[str | None, str | list[str] | None], entry_id: str, toda
     given = {name: str(cell).removeprefix(_GUARD) for name, cell in zip(COLUMNS, cells, strict=True)}
     note = check_note(given.pop("note"))
     texts = {name: cell.strip() for name, cell in given.items()}
-    day = _parse_day(texts["day"], today)
+    day = parse_day(texts["day"], today)
     kind = _parse_kind(texts["kind"])
     symbol = parse_symbol(texts["symbol"]) if texts["symbol"] else ""
     unused = ("amount",) if kind.is_trade else ("quantity", "price", "fee")
@@ -128,11 +148,17 @@ def _parse(row: Mapping[str | None, str | list[str] | None], entry_id: str, toda
     if not symbol:
         raise InvalidRequest(f"symbol of a {kind} was '', expected a symbol")
     fee = parse_yen(texts["fee"], field="fee") if texts["fee"] else ZERO
-    order = Order(symbol, _parse_quantity(texts["quantity"]), parse_yen(texts["price"], field="price"), fee)
+    order = Order(symbol, parse_quantity(texts["quantity"]), parse_yen(texts["price"], field="price"), fee)
     return make_trade(entry_id, day, kind, order, note=note)
 
 
-def _parse_day(text: str, today: date) -> date:
+def parse_day(text: str, today: date) -> date:
+    """Return the day of a cell.
+
+    Raises:
+        InvalidRequest: it is no day from 1990 to today.
+
+    """
     slashed = _SLASHED.fullmatch(text)
     try:
         day = date(*map(int, slashed.groups())) if slashed else date.fromisoformat(text)
@@ -147,7 +173,23 @@ def _parse_kind(text: str) -> EntryKind:
     return EntryKind(text)
 
 
-def _parse_quantity(text: str) -> int:
+def parse_quantity(text: str) -> int:
+    """Return the shares of a cell.
+
+    Raises:
+        InvalidRequest: it is no whole number.
+
+    """
     if not (text.isascii() and text.isdecimal() and len(text) <= 12):
         raise InvalidRequest(f"quantity was {text[:20]!r}, expected a whole number")
     return int(text)
+
+
+def parse_number(text: str, *, field: str) -> Decimal:
+    """Return the yen of a cell of a broker, which may have commas before each three digits.
+
+    Raises:
+        InvalidRequest: it is no such amount.
+
+    """
+    return parse_yen(text.replace(",", "") if _GROUPED.fullmatch(text) else text, field=field)

@@ -55,6 +55,24 @@ class Booked:
     is_replayed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class BookingTerms:
+    """How entries are booked.
+
+    Attributes:
+        is_forced: doubtful trades, too.
+        is_history: they are trades of a broker: those that were booked before are left out, and lots are not checked.
+        with_deposits: also a deposit of what a buy lacks, on its day.
+
+    """
+
+    is_forced: bool = False
+    is_history: bool = False
+    with_deposits: bool = False
+
+
+PLAIN = BookingTerms()
+
 #: Returns new entries, without places, for a portfolio and all its entries; raises if they must not be booked.
 type Draft = Callable[[Portfolio, Sequence[Entry]], Sequence[Entry]]
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Query, Request, Response, status
 
-from kaboom.dashboard.api_client import ProblemAnswered
+from kaboom.dashboard.api_client import ProblemAnswered, Reply
 from kaboom.dashboard.charts import draw_growth
 from kaboom.dashboard.page_request import HexId, OpenPage, Page, ask_names_of
 from kaboom.dashboard.unknown import AnyId, Near, UnknownName, find_near_names, is_id
@@ -15,6 +15,7 @@ from kaboom.dashboard.viewer import check_form, first_of, number_or_text, read_f
 from kaboom.jobs.deps import needs
 from kaboom.market.indices import TOPIX
 from kaboom.portfolio.entry import CASH_KINDS
+from kaboom.portfolio.imported import Imported
 from kaboom.portfolio.views import (
     BookedDividends,
     CashPage,
@@ -105,7 +106,7 @@ async def book_trade(page: Page, request: Request, portfolio_id: HexId) -> Respo
     fields = await read_form(request)
     body = _given(fields, _TRADE)
     body["quantity"] = number_or_text(first_of(fields, "quantity").strip())
-    return await _book(page, portfolio_id, "trades", body | _force(fields), fields)
+    return await _book(page, portfolio_id, "trades", body | _flags(fields, "force"), fields)
 
 
 @router.post("/portfolios/{portfolio_id}/cash", dependencies=_WRITES)
@@ -129,8 +130,14 @@ async def reverse_entry(page: Page, request: Request, portfolio_id: HexId) -> Re
 async def import_entries(page: Page, request: Request, portfolio_id: HexId) -> Response:
     """Book a CSV file; a refused file is shown again with each wrong line."""
     fields = await read_form(request)
-    body = {"csv": first_of(fields, "csv")} | _force(fields)
-    return await _book(page, portfolio_id, "import", body, fields, done="imported")
+    body = {"csv": first_of(fields, "csv")} | _flags(fields, "force", "deposits")
+    reply = await page.api.post(Imported, f"{API}/{portfolio_id}/import", body, key=first_of(fields, "key")[:64])
+    if not reply.is_ok:
+        return await _refuse(page, portfolio_id, "import", reply, fields)
+    if reply.data.broker:
+        # What was left out is shown once: a second submission of the form books nothing, and says the same.
+        return await _show(page, portfolio_id, imported=reply.data)
+    return page.go_to(f"/portfolios/{portfolio_id}?done=imported")
 
 
 @router.post("/portfolios/{portfolio_id}/dividends", dependencies=_WRITES)
@@ -148,8 +155,7 @@ async def rename_portfolio(page: Page, request: Request, portfolio_id: HexId) ->
     reply = await page.api.patch(PortfolioView, f"{API}/{portfolio_id}", {"name": first_of(fields, "name").strip()})
     if reply.is_ok:
         return page.go_to(f"/portfolios/{portfolio_id}?done=renamed")
-    given = {name: first_of(fields, name) for name in fields}
-    return await _show(page, portfolio_id, reply.status, problem=reply.problem, refused="rename", given=given)
+    return await _refuse(page, portfolio_id, "rename", reply, fields)
 
 
 @router.post("/portfolios/{portfolio_id}/remove", dependencies=_WRITES)
@@ -166,13 +172,17 @@ async def _book(
     part: str,
     body: Mapping[str, Any],
     fields: Mapping[str, list[str]],
-    *,
-    done: str = "booked",
 ) -> Response:
     # A form that is sent twice books once.
     reply = await page.api.post(object, f"{API}/{portfolio_id}/{part}", body, key=first_of(fields, "key")[:64])
     if reply.is_ok:
-        return page.go_to(f"/portfolios/{portfolio_id}?done={done}")
+        return page.go_to(f"/portfolios/{portfolio_id}?done=booked")
+    return await _refuse(page, portfolio_id, part, reply, fields)
+
+
+async def _refuse(
+    page: OpenPage, portfolio_id: str, part: str, reply: Reply[Any], fields: Mapping[str, list[str]]
+) -> Response:
     given = {name: first_of(fields, name) for name in fields}
     return await _show(page, portfolio_id, reply.status, problem=reply.problem, refused=part, given=given)
 
@@ -187,7 +197,15 @@ async def _show(page: OpenPage, portfolio_id: str, status_code: int = 200, **val
         page.api.get(TradePage, f"{path}/trades", limit=_ENTRIES),
         page.api.get(CashPage, f"{path}/cash", limit=_ENTRIES),
     )
-    defaults: dict[str, Any] = {"done": "", "count": 0, "problem": None, "refused": "", "given": {}, "opened": ""}
+    defaults: dict[str, Any] = {
+        "done": "",
+        "count": 0,
+        "problem": None,
+        "refused": "",
+        "given": {},
+        "opened": "",
+        "imported": None,
+    }
     named = [
         *(each.symbol for each in valuation.items),
         *(each.symbol for each in _contributions(performance.view)),
@@ -215,8 +233,8 @@ def _contributions(found: PerformanceView | None) -> Sequence[ContributionView]:
     return found.contributions if found else []
 
 
-def _force(fields: Mapping[str, list[str]]) -> dict[str, Any]:
-    return {"force": True} if first_of(fields, "force") else {}
+def _flags(fields: Mapping[str, list[str]], *names: str) -> dict[str, Any]:
+    return {name: True for name in names if first_of(fields, name)}
 
 
 def _given(fields: Mapping[str, list[str]], names: tuple[str, ...]) -> dict[str, Any]:

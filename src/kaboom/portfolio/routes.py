@@ -13,9 +13,11 @@ from pydantic import BaseModel
 from kaboom.errors import Conflict
 from kaboom.jobs.deps import Caller, Jobs, digest_key, needs
 from kaboom.portfolio.book import OddLot, Shortfall
+from kaboom.portfolio.broker_file import parse_history
 from kaboom.portfolio.csv_file import MOST_FAULTS, Fault, Parsed, format_csv, parse_csv
 from kaboom.portfolio.entry import Entry, EntryKind, Order, check_day, check_note, make_movement, make_trade
-from kaboom.portfolio.model import Booked, Once, Portfolio
+from kaboom.portfolio.imported import Imported, view_import
+from kaboom.portfolio.model import Booked, BookingTerms, Once, Portfolio
 from kaboom.portfolio.money import parse_yen
 from kaboom.portfolio.schemas import (
     EntryListing,
@@ -35,7 +37,6 @@ from kaboom.portfolio.views import (
     CashPage,
     EntryView,
     EquityHistory,
-    Imported,
     PerformanceView,
     PortfolioList,
     PortfolioView,
@@ -224,7 +225,8 @@ async def book_trade(service: Service, portfolio: Loaded, body: NewTrade, asked:
     order = Order(body.symbol, body.quantity, price, fee)
     new = make_trade(new_id(), day, EntryKind(body.side), order, note=check_note(body.note))
     once = asked.once(body)
-    booked = await service.book(portfolio, [new], by=asked.caller.subject, once=once, is_forced=body.force)
+    terms = BookingTerms(is_forced=body.force)
+    booked = await service.book(portfolio, [new], by=asked.caller.subject, once=once, terms=terms)
     return view_entry(asked.note(booked).entries[0], {})
 
 
@@ -272,22 +274,27 @@ async def reverse_entry(service: Service, portfolio: Loaded, body: NewReversal, 
 @router.post("/{portfolio_id}/import", status_code=status.HTTP_201_CREATED, responses=_BOOKS, dependencies=WRITES)
 @logged_as(Action.IMPORT_PORTFOLIO)
 async def import_portfolio(service: Service, portfolio: Loaded, body: ImportBody, asked: _Asked) -> Imported:
-    """Book all entries of a CSV file, or none; the answer names up to twenty wrong lines."""
-    parsed = parse_csv(body.csv, new_id, today=service.today())
+    """Book all entries of a CSV file, or none; the answer names up to twenty wrong lines.
+
+    Of the trade history of a broker, what was booked before and what is no cash trade of shares is left out, and said.
+    """
+    today = service.today()
+    parsed = parse_history(body.csv, new_id, today=today) or parse_csv(body.csv, new_id, today=today)
     if parsed.faults:
         raise _refuse(*parsed.faults)
     try:
         by, once = asked.caller.subject, asked.once(body)
-        booked = await service.book(portfolio, parsed.entries, by=by, once=once, is_forced=body.force)
+        terms = BookingTerms(is_forced=body.force, is_history=bool(parsed.broker), with_deposits=body.deposits)
+        booked = await service.book(portfolio, parsed.entries, by=by, once=once, terms=terms)
     except ManyDoubtful as e:
         found = e.doubts[:MOST_FAULTS]
         raise _refuse(*(Fault(parsed.lines[each.entry_id], each.message) for each in found)) from e
     except Shortfall as e:
-        raise Conflict(_with_line(e.message, e.entry_id, parsed)) from e
+        message = f"{e.message}, or set deposits (--deposits)" if e.is_of_cash else e.message
+        raise Conflict(_with_line(message, e.entry_id, parsed)) from e
     except OddLot as e:
         raise _refuse(Fault(parsed.lines[e.entry_id], e.message)) from e
-    entries = asked.note(booked).entries
-    return Imported(entries=len(entries), first_place=entries[0].place, last_place=entries[-1].place)
+    return view_import(parsed, asked.note(booked).entries)
 
 
 def _list_entries(entries: Sequence[Entry], query: EntryListing, *, trades: bool) -> tuple[list[EntryView], str | None]:

@@ -103,7 +103,7 @@ class NewReversal(BaseModel):
 
 
 class ImportBody(BaseModel):
-    """A CSV file of entries: `day,kind,symbol,quantity,price,fee,amount,note`."""
+    """A CSV file of entries: `day,kind,symbol,quantity,price,fee,amount,note`, or the trade history of a broker."""
 
     model_config = _BODY
 
@@ -113,6 +113,7 @@ class ImportBody(BaseModel):
         ]
     )
     force: _Force = False
+    deposits: bool = Field(default=False, description="also book a deposit of what a buy lacks, on its day")
 
 
 class EntryListing(BaseModel):

@@ -15,11 +15,12 @@ from kaboom.errors import InvalidRequest
 from kaboom.market.action import Split
 from kaboom.market.calendar import JST, latest_closed_session, sessions_between
 from kaboom.market.indices import TOPIX_AND_FUNDS
-from kaboom.portfolio.book import Book, check_new, replay
+from kaboom.portfolio.book import Book, check_new, deposit_what_lacks, replay
+from kaboom.portfolio.broker_file import leave_out_booked
 from kaboom.portfolio.dividends import DueDividend, due_dividends
 from kaboom.portfolio.entry import Entry, EntryKind, in_force, make_movement, make_reversal, number_entries
 from kaboom.portfolio.history import Closes, EquityDay, equity_history
-from kaboom.portfolio.model import Booked, Draft, Once, Portfolio, PortfolioStore
+from kaboom.portfolio.model import PLAIN, Booked, BookingTerms, Draft, Once, Portfolio, PortfolioStore
 from kaboom.portfolio.money import format_yen
 from kaboom.portfolio.performance import Benchmark, Performance, measure
 from kaboom.portfolio.plausibility import Doubtful, find_doubts
@@ -69,9 +70,15 @@ class PortfolioService:
         return self.clock().astimezone(JST).date()
 
     async def book(
-        self, portfolio: Portfolio, new: Sequence[Entry], *, by: str, once: Once | None = None, is_forced: bool = False
+        self,
+        portfolio: Portfolio,
+        new: Sequence[Entry],
+        *,
+        by: str,
+        once: Once | None = None,
+        terms: BookingTerms = PLAIN,
     ) -> Booked:
-        """Book entries, all or none, on behalf of the subject `by`; `is_forced` books doubtful trades, too.
+        """Book entries, all or none, on behalf of the subject `by`.
 
         Raises:
             Conflict: cash or a position would be negative on some day, or there are too many entries.
@@ -80,14 +87,18 @@ class PortfolioService:
 
         """
         splits = await self._splits(portfolio, new)
-        doubts = [] if is_forced else await self._doubts(portfolio, new)
-        draft = _draft([replace(entry, created_by=by) for entry in new], splits)
+        doubts = [] if terms.is_forced else await self._doubts(portfolio, new)
 
         def checked(portfolio: Portfolio, kept: Sequence[Entry]) -> Sequence[Entry]:
             # In the draft, so that a request that was booked before is answered as before.
-            drafted = draft(portfolio, kept)
-            if doubts:
-                raise ManyDoubtful(doubts)
+            wanted = list(leave_out_booked(new, kept) if terms.is_history else new)
+            if terms.with_deposits:
+                wanted = deposit_what_lacks(wanted, kept, new_id)
+            signed = [replace(entry, created_by=by) for entry in wanted]
+            drafted = _draft(signed, splits, lot=1 if terms.is_history else portfolio.lot)(portfolio, kept)
+            ids = {entry.entry_id for entry in wanted}
+            if found := [doubt for doubt in doubts if doubt.entry_id in ids]:
+                raise ManyDoubtful(found)
             return drafted
 
         return await self.store.book(portfolio.owner, portfolio.portfolio_id, checked, once=once)
@@ -108,7 +119,7 @@ class PortfolioService:
 
         def draft(portfolio: Portfolio, kept: Sequence[Entry]) -> Sequence[Entry]:
             new = replace(make_reversal(new_id(), entry_id, kept, note=note), created_by=by)
-            return _draft([new], splits)(portfolio, kept)
+            return _draft([new], splits, lot=portfolio.lot)(portfolio, kept)
 
         return await self.store.book(portfolio.owner, portfolio.portfolio_id, draft, once=once)
 
@@ -265,9 +276,9 @@ def _to_entry(due: DueDividend) -> Entry:
     return make_movement(new_id(), one.ex_session, EntryKind.DIVIDEND, due.paid, symbol=one.symbol, note=note)
 
 
-def _draft(new: Sequence[Entry], splits: Sequence[Split]) -> Draft:
+def _draft(new: Sequence[Entry], splits: Sequence[Split], *, lot: int) -> Draft:
     def draft(portfolio: Portfolio, kept: Sequence[Entry]) -> Sequence[Entry]:
-        check_new(kept, number_entries(new, after=portfolio.entries), splits, lot=portfolio.lot)
+        check_new(kept, number_entries(new, after=portfolio.entries), splits, lot=lot)
         return new
 
     return draft

@@ -99,14 +99,6 @@ class CashPage(BaseModel):
     next_cursor: str | None
 
 
-class Imported(BaseModel):
-    """The number of imported entries, and their first and last place."""
-
-    entries: int = Field(examples=[2])
-    first_place: int = Field(examples=[1])
-    last_place: int = Field(examples=[2])
-
-
 class BookedDividends(BaseModel):
     """The dividends that this request booked, oldest first, without those booked before."""
 

@@ -16,6 +16,7 @@ from kaboom.dashboard.environment import direction, share, signed_yen, yen
 from tests.fixtures.bars.stored_bars import DAILY, at, bar, frame
 from tests.fixtures.jobs.apps import jobs_of, memory_settings, running
 from tests.fixtures.jobs.browsers import VIEWERS, browser_of, read_page, tags_of, text_of
+from tests.portfolio.test_broker_file import RAKUTEN
 
 pytestmark = pytest.mark.anyio
 TUESDAY = date(2025, 11, 4)
@@ -217,3 +218,19 @@ async def test_a_form_opens_without_scripts_and_after_a_refusal(browser: httpx2.
 )
 def test_a_change_that_rounds_to_nothing_has_no_sign(value: float | Decimal | None, shown: str) -> None:
     assert share(value) == shown
+
+
+async def test_a_history_of_a_broker_says_what_became_of_each_line(
+    app: FastAPI, browser: httpx2.AsyncClient, path: str
+) -> None:
+    page = await browser.post(f"{path}/import", data={"csv": RAKUTEN, "deposits": "yes", "key": "h1"})
+    assert page.status_code == 200
+    text = text_of(page.text)
+    assert "The trade history of Rakuten" in text
+    assert "2 entries were booked." in text
+    assert "1 line was left out line 4: 取引区分 売買区分 was '信用新規 買建', which is no cash trade of shares" in text
+    again = text_of((await browser.post(f"{path}/import", data={"csv": RAKUTEN, "key": "h2"})).text)
+    assert "0 entries were booked. 2 trades were booked before." in again
+    async with browser_of(app, **{"accept-language": "ja"}) as japanese:
+        told = text_of((await japanese.post(f"{path}/import", data={"csv": RAKUTEN, "key": "h3"})).text)
+    assert "4行目: 取引区分 売買区分 が '信用新規 買建' で、現物株式の売買ではありません" in told
