@@ -17,6 +17,8 @@ from kaboom.drivers.csv_text import decode_csv
 
 app = typer.Typer(help="Keep portfolios: trades, cash, positions and what they are worth.", no_args_is_help=True)
 
+#: What the body of a request holds.
+_MOST_BYTES = 60_000
 Which = Annotated[str, typer.Argument(metavar="PORTFOLIO", help="name or id of a portfolio")]
 Key = Annotated[str | None, typer.Option("--key", help="Idempotency-Key: a second call with it books nothing")]
 Force = Annotated[
@@ -323,20 +325,33 @@ def import_file(
         raise CliError(
             Exit.USAGE, session.words.say("{path} could not be read: {reason}", path=file, reason=reason)
         ) from e
+    if len(text.encode()) > _MOST_BYTES:
+        message = session.words.say(
+            "{path} has {size:,} bytes in UTF-8, expected at most {most:,}: split it between two days",
+            path=file,
+            size=len(text.encode()),
+            most=_MOST_BYTES,
+        )
+        raise CliError(Exit.USAGE, message)
     path = f"{find_portfolio(session, portfolio)}/import"
     body = {"csv": text, "force": force} | ({"deposits": True} if deposits else {})
     done = session.client().call("POST", path, json=body, headers=key_header(key))
     session.print_if_json(done)
-    if key is None:
-        session.say("{count} entries booked", count=done["entries"])
-    else:
-        session.say("{count} entries booked, once for the key {key}", count=done["entries"], key=key)
+    _say_imported(session, done, key)
+
+
+def _say_imported(session: Session, done: dict[str, Any], key: str | None) -> None:
+    words = session.words
+    booked = words.count("{n:,} entry booked", "{n:,} entries booked", done["entries"])
+    session.tell(booked if key is None else words.say("{booked}, once for the key {key}", booked=booked, key=key))
     if done["deposits"]:
-        session.say("{count} of them are deposits of what buys lacked", count=done["deposits"])
+        session.tell(
+            words.count("{n:,} of them is a deposit for a buy", "{n:,} of them are deposits for buys", done["deposits"])
+        )
     if done["known"]:
-        session.say("{count} trades were booked before", count=done["known"])
+        session.tell(words.count("{n:,} trade was booked before", "{n:,} trades were booked before", done["known"]))
     for each in done["left_out"]:
-        session.say("line {line} left out: {reason}", line=each["line"], reason=session.words.detail(each["reason"]))
+        session.say("line {line} left out: {reason}", line=each["line"], reason=words.detail(each["reason"]))
 
 
 @app.command("export")
