@@ -48,8 +48,10 @@ async def test_wrong_lines_are_named_and_nothing_is_booked(account: Account) -> 
         (
             "2025-11-03,buy,7203,100,1,,,\r\n",
             409,
-            ("line 6: cash would be -100 yen on 2025-11-03, expected 0 or more: deposit cash by then, "
-            "or set deposits (--deposits)"),
+            (
+                "line 6: cash would be -100 yen on 2025-11-03, expected 0 or more: deposit cash by then, "
+                "or set deposits (--deposits)"
+            ),
         ),
     ],
 )
