@@ -89,12 +89,16 @@ def judge(seen: Seen, words: Speaker, *, release: str | None, only: bool) -> lis
     checks = [
         Check(part, not fault, fault or words.say("answers and is healthy")) for part, fault in seen.faults.items()
     ]
+    redis, broker = ("" if not seen.faults[part] else words.say("not known") for part in ("redis", "broker"))
+    beating, answering = [worker.name for worker in workers], [node.name for node in nodes]
     checks += [
-        Check("heartbeat", bool(workers), _describe_found(words, [worker.name for worker in workers], seen.workers)),
-        Check("ping", bool(nodes), _describe_found(words, [node.name for node in nodes], seen.nodes)),
-        Check("queues", not unconsumed, _describe_queues(words, sorted(unconsumed))),
+        Check("heartbeat", bool(workers), redis or _describe_found(words, beating, seen.workers)),
+        Check("ping", bool(nodes), broker or _describe_found(words, answering, seen.nodes)),
+        Check("queues", not unconsumed, broker or _describe_queues(words, sorted(unconsumed))),
     ]
-    if only:
+    if only and (redis or broker):
+        checks.append(Check("only", is_ok=False, detail=redis or broker))
+    elif only:
         left = sorted(_others(seen.workers, release) | _others(seen.nodes, release))
         detail = (
             words.say("of another release: {names}", names=", ".join(left))
