@@ -136,6 +136,14 @@ async def test_files_have_the_sessions_that_they_have(store: MemoryBarStore, tmp
     assert [o.rows for o in (await run(store, made)).outcomes] == [2]
 
 
+async def test_symbols_without_the_last_session_are_counted(store: MemoryBarStore, tmp_path: Path) -> None:
+    assert (await run(store, await plan(store, tmp_path))).counts == {}
+    await store.write(DAILY, days_of("9984", DAYS[:-1]))
+    report = await run(store, await plan(store, tmp_path))
+    assert [o.symbol for o in report.outcomes if o.rows == 99] == ["9984"]
+    assert report.counts == {"behind": 1}
+
+
 async def test_where_nothing_is_held_nothing_is_planned(store: MemoryBarStore, tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match=r"no bars of synthetic 1h are held from .* to 2025-11-04"):
         await plan(store, tmp_path, interval="1h")

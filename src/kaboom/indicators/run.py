@@ -57,8 +57,7 @@ async def run_indicator_chunk(
     for symbol in chunk.symbols[start:]:
         if should_stop():
             break
-        outcome = await _run_symbol(symbol, chunk, tools)
-        report += OutcomeReport((outcome,))
+        report += await _run_symbol(symbol, chunk, tools)
         on_progress(report)
     return report
 
@@ -97,7 +96,8 @@ async def adjust_history(
     return adjust_bars(bars, applied_actions(notes, until=(as_of or datetime.now(UTC)).astimezone(JST).date()))
 
 
-async def _run_symbol(symbol: str, chunk: IndicatorChunk, tools: IndicatorTools) -> SymbolOutcome:
+async def _run_symbol(symbol: str, chunk: IndicatorChunk, tools: IndicatorTools) -> OutcomeReport:
+    """Return the outcome of a symbol; the count `behind` says that its newest bar is of a day before the last one."""
     found = await load_indicators(chunk.series, symbol, tools, first=chunk.first, last=chunk.last)
     path = tools.folder / f"{symbol}.parquet"
     labels = {"provider": chunk.series.source, "interval": chunk.series.interval.value}
@@ -105,11 +105,14 @@ async def _run_symbol(symbol: str, chunk: IndicatorChunk, tools: IndicatorTools)
         if found.is_empty():
             # A file of an earlier run is out of date.
             await asyncio.to_thread(path.unlink, missing_ok=True)
-            return SymbolOutcome(symbol, Outcome.NO_TRADES, message="no bars are held of these sessions")
+            none = SymbolOutcome(symbol, Outcome.NO_TRADES, message="no bars are held of these sessions")
+            return OutcomeReport((none,))
         await asyncio.to_thread(_write, label_rows(found, labels), path)
     except OSError as e:
-        return SymbolOutcome(symbol, Outcome.WRITE_FAILED, message=f"{path.name} could not be written: {e.strerror}")
-    return SymbolOutcome(symbol, Outcome.OK, rows=found.height)
+        failed = SymbolOutcome(symbol, Outcome.WRITE_FAILED, message=f"{path.name} could not be written: {e.strerror}")
+        return OutcomeReport((failed,))
+    is_behind = found["opened_at"][-1] < utc_midnight(chunk.last)
+    return OutcomeReport((SymbolOutcome(symbol, Outcome.OK, rows=found.height),), {"behind": 1} if is_behind else {})
 
 
 def _write(rows: pl.DataFrame, path: Path) -> None:

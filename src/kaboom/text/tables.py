@@ -135,6 +135,7 @@ CODES: Mapping[str, Mapping[str, str]] = {
     "count": {
         "quarantined": "rows rejected",
         "refused_by_store": "bars refused by the store",
+        "behind": "symbols whose newest bar is before the session",
         "corrected": "bars corrected",
         "actions_reported": "actions reported",
         "actions_suspected": "actions suspected",
