@@ -150,10 +150,10 @@ def test_every_code_of_the_api_has_a_label(labels: dict[str, str], codes: list[s
     assert missing == set(), "add them to src/kaboom/text/tables.py, or src/kaboom/dashboard/labels.py"
 
 
-def test_every_count_of_an_ingest_has_a_meaning() -> None:
+def test_every_count_of_a_job_has_a_meaning() -> None:
     flags = {f"flag_{str(flag.name).lower()}" for flag in BarFlag}
     actions = {f"actions_{state}" for state in ActionState}
-    assert {"quarantined", "refused_by_store", "corrected"} | flags | actions == set(CODES["count"])
+    assert {"behind", "quarantined", "refused_by_store", "corrected"} | flags | actions == set(CODES["count"])
     assert {name: kind.title for name, kind in PARAMETERS.items()} == CODES["strategy"]
 
 
