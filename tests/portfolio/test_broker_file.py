@@ -13,7 +13,7 @@ from tests.fixtures.portfolio.entries import day_of, numbered, trade
 
 TODAY = day_of(10)
 _FILES = Path(__file__).parents[1] / "fixtures" / "portfolio"
-SBI, RAKUTEN = ((_FILES / name).read_text(encoding="utf-8") for name in ("sbi.csv", "rakuten.csv"))
+SBI, RAKUTEN, MONEX = ((_FILES / f"{name}.csv").read_text(encoding="utf-8") for name in ("sbi", "rakuten", "monex"))
 SBI_HEAD = SBI.splitlines()[8]
 
 
@@ -53,6 +53,22 @@ def test_a_history_of_rakuten_is_read_newest_first() -> None:
         ("2025-11-06", "sell", "6758", 50, "3000", "0", "Rakuten NISA成長投資枠"),
     ]
     assert [each.line for each in parsed.left_out] == [4]
+
+
+def test_a_history_of_monex_has_codes_of_five_digits() -> None:
+    parsed = read(MONEX)
+    assert (parsed.broker, parsed.faults) == ("Monex", ())
+    assert rows_of(parsed) == [
+        ("2025-11-04", "buy", "7203", 100, "2841.5", "275", "Monex 特定"),
+        ("2025-11-05", "sell", "471A", 200, "1500", "1234", "Monex 特定"),
+    ]
+    assert [(each.line, each.message.partition(",")[0]) for each in parsed.left_out] == [
+        (5, "商品 取引 was 'ご入金'"),
+        (6, "商品 取引 was '信用新規 半年新規買い'"),
+        (7, "商品 取引 was '株式 入庫'"),
+    ]
+    signed = MONEX.replace(",284425,", ",-284425,").replace('"298,766"', '"+298,766"')
+    assert rows_of(read(signed)) == rows_of(parsed)
 
 
 def sbi(row: str) -> Parsed:

@@ -1,4 +1,4 @@
-"""The trade history of a broker as a file: its cash trades of shares as entries. SBI and Rakuten Securities write one.
+"""The trade history of a broker as a file: its cash trades of shares as entries. SBI, Rakuten and Monex write one.
 
 A history has trades only, no deposits; it is exported again and again, so that trades of an earlier file come with it.
 """
@@ -74,6 +74,16 @@ BROKERS = (
         ("手数料[円]", "税金等[円]", "諸費用[円]"),
         "受渡金額[円]",
         "口座区分",
+    ),
+    Broker(
+        "Monex",
+        ("商品", "取引"),
+        {("株式", "お買付"): EntryKind.BUY, ("株式", "ご売却"): EntryKind.SELL},
+        "数量(株/口)/返済数量",
+        "単価/返済約定単価",
+        ("手数料", "税金(手数料消費税及び譲渡益税)"),
+        "受渡金額(円)",
+        "口座",
     ),
 )
 
@@ -159,7 +169,9 @@ def _parse(broker: Broker, row: Mapping[str, str], entry_id: str, today: date) -
     said = tuple(row[name] for name in broker.kind)
     kind = broker.kinds.get(said)
     if kind is None:
-        raise NotBooked(f"{' '.join(broker.kind)} was {' '.join(said)[:40]!r}, which is no cash trade of shares")
+        raise NotBooked(
+            f"{' '.join(broker.kind)} was {' '.join(said).strip()[:40]!r}, which is no cash trade of shares"
+        )
     day = parse_day(row[_DAY], today)
     symbol = parse_symbol(row[_SYMBOL])
     quantity = _shares(row[broker.quantity], broker.quantity)
@@ -181,7 +193,8 @@ def _fee(broker: Broker, row: Mapping[str, str], kind: EntryKind, amount: Decima
     costs = sum((_optional(row, name) for name in broker.costs), ZERO)
     if row[broker.settled] in _NOTHING:
         return costs
-    settled = _optional(row, broker.settled)
+    # What was paid may have a sign.
+    settled = parse_number(row[broker.settled].lstrip("+-"), field=broker.settled)
     fee = settled - amount if kind is EntryKind.BUY else amount - settled
     if not -_ROUNDING < fee < costs + _ROUNDING:
         all_in = amount + costs if kind is EntryKind.BUY else amount - costs

@@ -92,7 +92,7 @@ def parse_csv(text: str, new_id: Callable[[], str], *, today: date) -> Parsed:
             found = ",".join(names)
             raise InvalidRequest(
                 f"the header was {found[:100]!r}, expected {','.join(COLUMNS)}, or the columns of a trade history of "
-                "SBI or Rakuten Securities",
+                "SBI, Rakuten or Monex Securities",
                 pointer="/csv",
             )
         rows.fieldnames = names
