@@ -316,7 +316,7 @@ def import_file(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Book all entries of a CSV file, or none; or the new trades of a trade history of SBI, Rakuten or Monex Securities."""
+    """Book all entries of a CSV file, or none; or the new trades of a history of SBI, Rakuten or Monex Securities."""
     session: Session = context.obj.with_json(json)
     try:
         text = decode_csv(file.read_bytes())
