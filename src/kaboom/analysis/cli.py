@@ -10,7 +10,7 @@ from kaboom.analysis.request import DEFAULT_SESSIONS
 from kaboom.cli.exits import CliError, Exit
 from kaboom.cli.job_follower import submit
 from kaboom.cli.lookup import find_portfolio_id
-from kaboom.cli.options import Callback, Json, Provider, Timeout, given
+from kaboom.cli.options import Callback, Json, Provider, Tags, Timeout, given
 from kaboom.cli.session import Session
 
 app = typer.Typer(
@@ -33,6 +33,7 @@ def analyse(
     analyst: Annotated[Literal["auto", "rules", "models"], typer.Option(help="who analyses")] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show what would be sent to models")] = False,
     callback_url: Callback = None,
+    tags: Tags = None,
     wait: Annotated[bool, typer.Option(help="follow the job until it ends, and print the report")] = True,
     timeout: Timeout = None,
     json: Json = False,
@@ -47,7 +48,7 @@ def analyse(
     else:
         held = find_portfolio_id(called, portfolio) if portfolio else None
         body |= {"kind": kind, "symbols": symbols, "portfolio_id": held, "sessions": sessions}
-    body |= {"session": session, "provider": provider, "callback_url": callback_url}
+    body |= {"session": session, "provider": provider, "callback_url": callback_url, "tags": tags}
     if analyst != "rules" and not dry_run:
         _say_what_leaves(called)
     submit(called, ANALYSE.path, given(**body), wait=wait, timeout_s=timeout)

@@ -22,6 +22,7 @@ IntervalName = Annotated[str, typer.Option(help="1m, 5m, 15m, 1h or 1d")]
 #: Options of every command that submits a job.
 Symbols = Annotated[list[str] | None, typer.Option("--symbol", help="only this symbol (repeatable)")]
 Provider = Annotated[str | None, typer.Option(help="data provider (default: the server's)")]
+Tags = Annotated[list[str] | None, typer.Option("--tag", help="a word by which to find the job later (repeatable)")]
 Callback = Annotated[str | None, typer.Option(help="URL to which the server posts a webhook when the job ends")]
 Wait = Annotated[bool, typer.Option(help="follow the job until it ends")]
 Timeout = Annotated[float | None, typer.Option(help="longest wait in seconds")]

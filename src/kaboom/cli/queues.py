@@ -15,7 +15,7 @@ from kaboom.backtest.jobs import FACTORS, RUN, SWEEP
 from kaboom.catalog import CATALOG
 from kaboom.cli.index import describe_queue
 from kaboom.cli.job_follower import parse_pair, submit
-from kaboom.cli.options import Callback, Json, Timeout, Wait
+from kaboom.cli.options import Callback, Json, Tags, Timeout, Wait
 from kaboom.cli.session import Session
 from kaboom.ingest.cli import backfill
 from kaboom.ingest.jobs import BACKFILL
@@ -108,16 +108,17 @@ def build_command(job_type: JobType) -> Callable[..., None]:
 
     def command(context: typer.Context, **given: Any) -> None:
         session: Session = context.obj.with_json(given.pop("json"))
-        wait, timeout_s, callback_url = (given.pop(name) for name in ("wait", "timeout", "callback_url"))
+        wait, timeout_s = given.pop("wait"), given.pop("timeout")
+        beside = {name: value for name in ("callback_url", "tags") if (value := given.pop(name))}
         body = job_type.request.fill_in({o.field: o.read(given[o.name]) for o in options if _is_given(given[o.name])})
-        if callback_url:
-            body["callback_url"] = callback_url
+        body |= beside
         if "provider" in job_type.request.model_fields:
             session.say_terms(body.get("provider"))
         submit(session, job_type.path, body, wait=wait, timeout_s=timeout_s)
 
     shared = [
         ("callback_url", Callback, None),
+        ("tags", Tags, None),
         ("wait", Wait, False),
         ("timeout", Timeout, None),
         ("json", Json, False),

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from kaboom.cli.exits import Exit
 from kaboom.cli.job_follower import parse_pair, submit
-from kaboom.cli.options import Callback, Json, MarketName, Provider, Symbols, Timeout, Wait, given, parse_day
+from kaboom.cli.options import Callback, Json, MarketName, Provider, Symbols, Tags, Timeout, Wait, given, parse_day
 from kaboom.cli.output.text import add_row, new_table
 from kaboom.cli.session import Session
 from kaboom.ingest.jobs import BACKFILL
@@ -181,6 +181,7 @@ def backfill(
     last: Annotated[str | None, typer.Option("--to", help="last session, YYYY-MM-DD (default: newest)")] = None,
     chunk_size: Annotated[int, typer.Option(help="points in one write request")] = 5000,
     callback_url: Callback = None,
+    tags: Tags = None,
     *,
     include_short: Annotated[
         bool, typer.Option("--include-short", help="also sessions with few bars, or no closing auction")
@@ -204,6 +205,7 @@ def backfill(
         "first": first,
         "last": last,
         "callback_url": callback_url,
+        "tags": tags,
     }
     optional |= {"include_short": include_short, "dry_run": dry_run}
     body |= {name: value for name, value in optional.items() if value}

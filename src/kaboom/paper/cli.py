@@ -9,7 +9,7 @@ from kaboom.backtest.cli.tables import print_next_orders, say_parameters
 from kaboom.cli.exits import CliError, Exit
 from kaboom.cli.job_follower import submit
 from kaboom.cli.lookup import PORTFOLIOS, find_portfolio_id
-from kaboom.cli.options import Callback, Json, Symbols, Timeout, Wait
+from kaboom.cli.options import Callback, Json, Symbols, Tags, Timeout, Wait
 from kaboom.cli.output.text import add_row, new_table
 from kaboom.cli.session import Session
 from kaboom.paper.jobs import PAPER
@@ -36,6 +36,7 @@ def run(
     warm_up: Annotated[int | None, typer.Option(help="sessions of bars before the first (default: 250)")] = None,
     session_day: Annotated[str | None, typer.Option("--session", help="YYYY-MM-DD (default: newest closed)")] = None,
     callback_url: Callback = None,
+    tags: Tags = None,
     timeout: Timeout = None,
     *,
     wait: Wait = False,
@@ -52,7 +53,7 @@ def run(
         terms = session.client().call("GET", f"{PORTFOLIOS}/{portfolio_id}/paper", params={"limit": 1})["terms"]
     else:
         terms = PAPER.request.fill_in(terms | {"strategy": strategy})
-    body = keep_given({"session": session_day, "callback_url": callback_url})
+    body = keep_given({"session": session_day, "callback_url": callback_url, "tags": tags})
     submit(session, PAPER.path, terms | body | {"portfolio_id": portfolio_id}, wait=wait, timeout_s=timeout)
 
 

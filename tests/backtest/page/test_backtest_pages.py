@@ -71,6 +71,13 @@ async def test_a_form_begins_with_the_costs_of_every_door(browser: httpx2.AsyncC
     assert (free["fees"]["rate"], free["slippage"]["ticks"]) == (0, 0)
 
 
+async def test_tags_of_a_form_are_listed_and_taken_again(app: FastAPI, browser: httpx2.AsyncClient) -> None:
+    path = await submit(app, browser, "/backtests/new", RUN | {"tags": "october  desk"})
+    assert "run · synthetic bars · #october · #desk" in text_of(await read_page(browser, "/backtests"))
+    form = await read_page(browser, f"/backtests/new?from={path.rpartition('/')[2]}")
+    assert [tag["value"] for _, tag in tags_of(form) if tag.get("name") == "tags"] == ["october desk"]
+
+
 async def test_a_form_runs_a_backtest_and_its_page_has_the_report(app: FastAPI, browser: httpx2.AsyncClient) -> None:
     path = await submit(app, browser, "/backtests/new", RUN)
     html = await read_page(browser, path)

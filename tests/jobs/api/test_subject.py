@@ -22,6 +22,7 @@ def make_job(request: dict[str, Any], result: dict[str, Any] | None = None) -> J
     ("request_", "result", "subject"),
     [
         ({"market": "TSE_PRIME"}, {"provider": "synthetic"}, Subject(provider="synthetic")),
+        ({"tags": ["october", "x"]}, None, Subject(tags=["october", "x"])),
         (
             {"symbols": ["7203", "6758", "9984", "1301"], "provider": "file"},
             {"provider": "synthetic"},

@@ -116,3 +116,25 @@ async def test_fullwidth_and_doubled_symbols_mean_one(real_http: httpx2.AsyncCli
     kept = await jobs_of(real_app).parts.history.load("ingest", job_id)
     assert kept
     assert kept.request["symbols"] == ["7203", "130A"]
+
+
+async def test_tags_find_a_job(real_http: httpx2.AsyncClient) -> None:
+    plain = await real_http.post(RUN_DAILY, json=REPORT_BODY)
+    tagged = await real_http.post(RUN_DAILY, json=REPORT_BODY | {"tags": ["october", "実験1", "october"]})
+    # Another tag is another experiment: the plain job is not joined.
+    assert tagged.json()["job_id"] != plain.json()["job_id"]
+    job = (await real_http.get(tagged.headers["location"])).json()
+    assert job["subject"]["tags"] == job["request"]["tags"] == ["october", "実験1"]
+    assert "tags" not in (await real_http.get(plain.headers["location"])).json()["request"]
+    for word in ("October", "実験1"):
+        found = (await real_http.get("/api/v1/jobs", params={"q": word})).json()["items"]
+        assert [each["job_id"] for each in found] == [tagged.json()["job_id"]]
+
+
+@pytest.mark.parametrize(
+    "tags", [["two words"], ["#october"], ["a,b"], [""], ["x" * 41], ["\x1b"], ["a"] * 9, "october", [7]], ids=repr
+)
+async def test_a_tag_is_one_word(real_http: httpx2.AsyncClient, tags: object) -> None:
+    answer = await real_http.post(RUN_DAILY, json=REPORT_BODY | {"tags": tags})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"].startswith("#/tags")

@@ -78,8 +78,10 @@ async def test_both_curves_and_each_session_are_shown(
 
 
 async def test_the_job_of_a_session_leads_to_the_portfolio(browser: httpx2.AsyncClient, account: Account) -> None:
-    job = await follow(account, DAYS[40], HOLD)
+    job = await follow(account, DAYS[40], HOLD | {"tags": ["october"]})
+    assert job["status"] == "completed"
     html = await read_page(browser, f"/jobs/backtest/{job['job_id']}")
+    assert "Paper trading · Buy and hold · 7203 · #october" in text_of(html)
     assert f'<a class="btn" href="{path_of(account)}">Open the paper portfolio</a>' in html
     assert "session 2025" in text_of(html)
     answer = await browser.get(f"/backtests/{job['job_id']}")

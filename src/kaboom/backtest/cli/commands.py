@@ -84,7 +84,7 @@ def sweep(
 
 
 def _submit(session: Session, path: str, strategy: str, body: dict[str, Any], shared: Given) -> None:
-    body |= {"strategy": strategy} | keep_given({"callback_url": shared.callback_url})
+    body |= {"strategy": strategy} | keep_given({"callback_url": shared.callback_url, "tags": shared.tags})
     submit(session, path, body, wait=shared.wait, timeout_s=shared.timeout, show=partial(show_end, out=shared.out))
 
 

@@ -7,7 +7,7 @@ import typer
 from kaboom.backtest.cli.options import First, Last, Market, Sessions, keep_given, read_moment
 from kaboom.backtest.jobs import FACTORS
 from kaboom.cli.job_follower import submit
-from kaboom.cli.options import AsOf, Callback, Json, Provider, Symbols, Timeout, Wait
+from kaboom.cli.options import AsOf, Callback, Json, Provider, Symbols, Tags, Timeout, Wait
 from kaboom.cli.output.summary import print_summary
 from kaboom.cli.output.text import add_row, new_table
 from kaboom.cli.session import Session
@@ -38,6 +38,7 @@ def report(
     as_of: AsOf = None,
     provider: Provider = None,
     callback_url: Callback = None,
+    tags: Tags = None,
     wait: Wait = False,  # noqa: FBT002 (a flag)
     timeout: Timeout = None,
     *,
@@ -48,7 +49,7 @@ def report(
     body: dict[str, Any] = {"expression": expression, "symbols": symbol, "market": market, "horizons": horizon}
     body |= {"quantiles": quantiles, "first": first, "last": last, "sessions": sessions, "as_of": read_moment(as_of)}
     session.say_terms(provider)
-    body |= {"provider": provider, "callback_url": callback_url}
+    body |= {"provider": provider, "callback_url": callback_url, "tags": tags}
     submit(session, FACTORS.path, keep_given(body), wait=wait, timeout_s=timeout, show=show_end)
 
 

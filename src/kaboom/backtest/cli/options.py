@@ -11,7 +11,7 @@ import typer
 from kaboom.backtest.choices import parse_value, parse_values
 from kaboom.backtest.engine.rules import TAX_RATE
 from kaboom.cli.exits import CliError, Exit
-from kaboom.cli.options import AsOf, Callback, IntervalName, Json, Provider, Symbols, Timeout, Wait, parse_as_of
+from kaboom.cli.options import AsOf, Callback, IntervalName, Json, Provider, Symbols, Tags, Timeout, Wait, parse_as_of
 
 Strategy = Annotated[str, typer.Argument(help="a name of `kaboom backtest list`, or a Python file, which runs here")]
 Market = Annotated[str | None, typer.Option(help="all symbols of TSE_PRIME, TSE_STANDARD or TSE_GROWTH")]
@@ -54,6 +54,7 @@ class Given:
         Path | None, typer.Option(help="where the report is written (default: backtest-<strategy>.html here)")
     ] = None
     callback_url: Callback = None
+    tags: Tags = None
     short: Annotated[bool, typer.Option("--short", help="allow short positions")] = False
     tax: Annotated[
         bool, typer.Option("--tax", help="withhold the tax of Japan, 20.315 % of the gains of a calendar year")

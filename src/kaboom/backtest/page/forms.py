@@ -38,7 +38,7 @@ _SWEEP_NUMBERS = ("trials", "keep", "folds")
 #: Fields of forms that are shown again; those of parameters begin with `p_`.
 _FORM = (
     *("strategy", "own", "symbols", "fee", "fee_table", "ticks", "short", "tax", "model", "rank_by", "out_of_sample"),
-    "sampler",
+    "sampler", "tags",
     *_TEXTS, *_NUMBERS, *_SWEEP_NUMBERS,
 )  # fmt: skip
 _MOST_LETTERS = 50_000
@@ -147,6 +147,7 @@ def values_of(request: Mapping[str, Any]) -> dict[str, str]:
     # `as_of` is left out: a new run reads the bars as they are now.
     found = {name: _typed(request[name]) for name in names if name in request and name != "as_of"}
     found["symbols"] = ", ".join(request.get("symbols") or ())
+    found["tags"] = " ".join(request.get("tags") or ())
     found |= {f"p_{name}": _typed(value) for name, value in request.get("parameters", {}).items()}
     model = request.get("model", {})
     found["model"] = _rest_of(model)
@@ -195,6 +196,8 @@ def _bars(values: Mapping[str, str]) -> dict[str, Any]:
     body |= {name: parse_value(values[name]) for name in _NUMBERS if values.get(name)}
     if symbols := values.get("symbols", "").replace("、", ",").replace(",", " ").split():
         body["symbols"] = symbols
+    if tags := values.get("tags", "").split():
+        body["tags"] = tags
     model = _read_rest(values.get("model", ""))
     if values.get("fee_table"):
         model["fees"] = {"table": values["fee_table"]}

@@ -11,7 +11,7 @@ from kaboom.backtest.report.text import DASH, percent, short_parameters, shown
 from kaboom.backtest.strategies.parameters import in_order
 
 #: Fields of a request that repeat other facts in another form, or do not affect the run.
-_NOT_COMPARED = frozenset({"callback_url", "sessions"})
+_NOT_COMPARED = frozenset({"callback_url", "sessions", "tags"})
 #: The facts that a repetition needs besides the request.
 _FACTS = ("provider", "first", "last", "session_count", "fingerprint", "code_version", "strategy_digest")
 #: How the names of differences begin, in the order in which a reader asks; what has none of them comes after `last`,

@@ -25,6 +25,7 @@ class Subject(BaseModel):
     )
     interval: str | None = Field(default=None, description="of a job of one; see `intervals`", examples=["1d"])
     provider: str | None = Field(default=None, examples=["synthetic"])
+    tags: list[str] = Field(default=[], examples=[["october"]])
 
 
 def subject_of(job: Job) -> Subject:
@@ -41,6 +42,7 @@ def subject_of(job: Job) -> Subject:
         symbol_count=len(symbols) or None,
         interval=_text(request.get("interval")) or _text(result.get("interval")),
         provider=_text(request.get("provider")) or _text(result.get("provider")),
+        tags=list(request.get("tags") or ()),
     )
 
 

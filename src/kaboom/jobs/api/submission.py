@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, WrapValidator, create_model
 from kaboom.drivers.request import Request, report_all
 from kaboom.errors import InvalidRequest
 from kaboom.jobs.api.view import Accepted
-from kaboom.jobs.api.words import CallbackUrl
+from kaboom.jobs.api.words import CallbackUrl, Tag
 from kaboom.jobs.deps import IdempotencyKey, Jobs, digest_key, needs
 from kaboom.jobs.engine.lifecycle import fingerprint
 from kaboom.jobs.job_type import JobType, refuse_internal
@@ -31,6 +31,12 @@ class SubmittedJob(Request):
     callback_url: CallbackUrl = Field(
         default=None, description="where the job's end is posted to; docs/reference/webhooks.md"
     )
+    tags: list[Tag] = Field(
+        default=[],
+        max_length=8,
+        description="words by which the job is found, such as the name of an experiment; its retries have them, too",
+        examples=[["october"]],
+    )
 
 
 OverlapRule = Annotated[Literal["join", "new"], Query(description="what the same unfinished request does")]
@@ -47,7 +53,7 @@ class Asking:
 
 
 def build_body(job_type: JobType) -> type[SubmittedJob]:
-    """Return the model of the body that submits a job: the request and the callback URL."""
+    """Return the model of the body that submits a job: the request, and the fields that every submission may have."""
     name = "".join(part.capitalize() for part in job_type.verb.split("-")) + "Body"
     config = ConfigDict(json_schema_extra={"example": dict(job_type.example)})
     body = create_model(name, __base__=(job_type.request, SubmittedJob), __doc__=job_type.request.__doc__)
@@ -149,5 +155,6 @@ async def _check_subject(jobs: Jobs, queue: Queue, job_id: str, *, owner: str) -
 
 def _to_request(jobs: Jobs, job_type: JobType, body: SubmittedJob) -> Mapping[str, Any]:
     request = job_type.check(refuse_internal(body), jobs.parts.settings).to_json()
-    request.pop("callback_url", None)
-    return request
+    # A check may have made a request of another model, without the fields beside it.
+    beside = {"tags": list(dict.fromkeys(body.tags))} if body.tags else {}
+    return {name: value for name, value in request.items() if name not in SubmittedJob.model_fields} | beside

@@ -20,5 +20,7 @@ CONTROL = r"\x00-\x1f\x7f-\x9f"
 Label = Annotated[str, Field(min_length=1, max_length=80, pattern=rf"^[^\s{CONTROL}]([^{CONTROL}]*[^\s{CONTROL}])?$")]
 #: The reason of a change, in one line of plain text.
 Reason = Annotated[str, Field(min_length=1, max_length=200, pattern=rf"^[^\s{CONTROL}]([^{CONTROL}]*[^\s{CONTROL}])?$")]
+#: A word that finds jobs again: one word, as a search takes it.
+Tag = Annotated[str, Field(min_length=1, max_length=40, pattern=rf"^[^\s,#{CONTROL}]+$")]
 _Url: dict[str, Any] = {"type": "string", "maxLength": 2048, "pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[!-~]+$"}
 CallbackUrl = Annotated[str, Field(max_length=2048), WithJsonSchema(_Url)] | None

@@ -66,8 +66,8 @@ class Run:
 
     @property
     def request(self) -> Mapping[str, Any]:
-        """The job's request."""
-        return self.claim.request
+        """The job's request, without its tags, which no handler reads."""
+        return {name: value for name, value in self.claim.request.items() if name != "tags"}
 
     @property
     def owner(self) -> str:
