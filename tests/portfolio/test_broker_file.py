@@ -88,6 +88,19 @@ def test_what_was_settled_says_which_costs_were_paid() -> None:
         assert entry.fee == Decimal(fee)
 
 
+@pytest.mark.parametrize(("settled", "fee"), [("1000", "0"), ("1001", "0.5"), ("1002", None), ("999", None)])
+def test_a_mean_price_is_settled_in_whole_yen(settled: str, fee: str | None) -> None:
+    parsed = sbi(BUY.format(quantity=1, price="1000.5", fee="--", tax="--", settled=settled))
+    assert [format_yen(entry.fee) for entry in parsed.entries] == ([fee] if fee else [])
+    assert len(parsed.faults) == (fee is None)
+
+
+def test_up_to_twenty_faults_are_reported() -> None:
+    row = BUY.format(quantity=0, price=1, fee=0, tax=0, settled=0)
+    parsed = sbi("\n".join([row] * 30))
+    assert [fault.line for fault in parsed.faults] == list(range(2, 22))
+
+
 @pytest.mark.parametrize(
     ("cells", "message"),
     [
