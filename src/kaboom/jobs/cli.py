@@ -11,6 +11,7 @@ from kaboom.cli.exits import CliError, Exit
 from kaboom.cli.job_follower import follow, print_state
 from kaboom.cli.lookup import QueuedJob
 from kaboom.cli.options import Json, given
+from kaboom.cli.output.headline import show_tags
 from kaboom.cli.output.job_details import chunk_table, describe_pauses, follow_lines, print_line, read_lines
 from kaboom.cli.output.summary import print_summary
 from kaboom.cli.output.text import add_row, new_table, to_jst, to_jst_line
@@ -279,7 +280,8 @@ def _job_table(session: Session, jobs: list[dict[str, Any]]) -> Table:
         numbers = [f"{job['progress'][name]:,}" if job["progress"]["total"] else "" for name in counts]
         if not writes_bars(job["queue"], job["progress"]["rows"]):
             numbers[-1] = ""
-        head = (job["job_id"], session.words.coded("job", job["status"]), job["market"] or "", job["task"])
+        task = f"{job['task']} {show_tags(job)}".strip()
+        head = (job["job_id"], session.words.coded("job", job["status"]), job["market"] or "", task)
         rows.append((*head, to_jst(job["requested_at"]), *numbers))
     # Deliveries and analyses have no market, and write no bars.
     shown = [at for at, name in enumerate(names) if name not in _OF_BARS or any(row[at] for row in rows)]

@@ -16,7 +16,7 @@ _WHOLE_RATE = 10
 
 
 def describe_job(words: Speaker, job: dict[str, Any]) -> str:
-    """Return the state of a job, its session, rows and speed."""
+    """Return the state of a job, its session, rows, speed and tags."""
     result, rows, seconds = job["result"], job["progress"]["rows"], runtime_s(job)
     parts = [_head(words, job)]
     if result and is_of(job, OfSession):
@@ -29,7 +29,12 @@ def describe_job(words: Speaker, job: dict[str, Any]) -> str:
     if seconds:
         name = gettext_noop("{seconds:.1f} s · {rate:,.0f} rows/s") if rows else gettext_noop("{seconds:.1f} s")
         parts.append(words.say(name, seconds=seconds, rate=rows / seconds))
-    return words.say(" · ").join(parts)
+    return words.say(" · ").join(filter(None, (*parts, show_tags(job))))
+
+
+def show_tags(job: dict[str, Any]) -> str:
+    """Return the tags of a job as text, each with its mark."""
+    return " ".join(f"#{tag}" for tag in (job.get("subject") or {}).get("tags", ()))
 
 
 def describe_times(words: Speaker, job: dict[str, Any]) -> str:
