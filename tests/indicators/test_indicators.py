@@ -78,6 +78,12 @@ def test_the_average_of_a_session_is_what_was_paid_over_what_was_traded(seed: in
         assert row["vwap"] == (pytest.approx(paid / traded, rel=1e-12) if traded else None)
 
 
+def test_one_share_has_the_price_of_its_trade() -> None:
+    bars, (vwap,) = random_bars(1, seed=2).with_columns(volume=pl.lit(1, pl.Int64)), parse_indicators(["vwap"], M1)
+    found = compute_indicators(bars, [vwap]).row(0, named=True)
+    assert found["vwap"] == pytest.approx((found["high"] + found["low"] + found["close"]) / 3)
+
+
 def test_the_order_of_rows_and_of_other_indicators_changes_nothing() -> None:
     bars, chosen = random_bars(200, seed=3), parse_indicators(["rsi:14", "obv", "macd"], D1)
     found = compute_indicators(bars.sample(fraction=1, shuffle=True, seed=1), chosen)

@@ -132,6 +132,12 @@ async def test_a_short_history_is_unknown_and_a_symbol_without_a_bar_is_not_seen
     assert (await bench.ask("close > 0", market=Market.TSE_PRIME)).seen == 2
 
 
+@pytest.mark.parametrize("column", ["sma_249", "sma_250", "sma_251"])
+async def test_a_window_of_about_a_year_has_all_of_its_bars(bench: Bench, column: str) -> None:
+    await bench.store.write(SERIES, make_bars())
+    assert (await bench.ask(f"{column} > 0")).unknown == 0
+
+
 @pytest.mark.parametrize("column", ["change_5d", "high_5d", "volume_sma_6"])
 async def test_a_column_over_days_needs_all_of_them(bench: Bench, column: str) -> None:
     await bench.store.write(SERIES, make_bars(["1301"]))

@@ -45,6 +45,16 @@ async def test_a_run_is_started_and_shown_with_its_graph(browser: httpx2.AsyncCl
     assert "2 / 2" in text_of(await read_page(browser, "/pipelines/morning"))
 
 
+async def test_a_session_runs_again_only_if_that_is_asked_for(browser: httpx2.AsyncClient) -> None:
+    await save(browser)
+    runs = list[str]()
+    for form in ({}, {}, {"again": "yes"}):
+        answer = await browser.post("/pipelines/morning/run", data={"session": ""} | form)
+        runs.append(answer.headers["location"].rpartition("/")[2])
+        await ended(browser, runs[-1])
+    assert runs[0] == runs[1] != runs[2]
+
+
 async def test_the_page_of_a_run_follows_it_until_it_has_ended(browser: httpx2.AsyncClient) -> None:
     await save(browser)
     run = (await browser.post(f"{PIPELINES}/morning/runs", json={})).json()["items"][0]

@@ -19,6 +19,7 @@ async def test_what_passes_is_shown_and_saved(browser: httpx2.AsyncClient) -> No
     html = await read_page(browser, path)
     assert 'href="/symbols/7203"' in html
     assert "4 of 4 symbols" in text_of(html)
+    assert "7203 TOYOTA MOTOR CORPORATION" in text_of(html)
     assert "are held yet" not in text_of(html)
     newest = text_of(await read_page(browser, "/screens?expression=close+%3E+0"))
     assert "4 of 4 symbols" in newest
